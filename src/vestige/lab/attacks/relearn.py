@@ -1,0 +1,58 @@
+"""Benign relearning: a brief, ordinary fine-tuning on a relearn set D'.
+
+Paper: Hu, Fu, Wu and Smith, 2024, arXiv 2406.13356, Algorithm 1: minimise the language-model loss of D' starting
+from the unlearned weights, by full fine-tuning or through low-rank adapters (Hu et al. 2021, arXiv 2106.09685).
+Every step sees about `batch_tokens` tokens, so that relearn sets of different row lengths get equal steps and equal
+trained tokens (the matched budgets that Yoon et al. 2026, arXiv 2602.03379, ask for).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from vestige.lab import losses, train
+from vestige.lab.actions import Data, encoded
+from vestige.lab.batches import by_tokens
+from vestige.lab.models import LanguageModel, Precision
+from vestige.lab.train import OnStep, Optimiser, Settings, Spent
+
+
+@dataclass(frozen=True)
+class Relearn:
+    """Fine-tune on the relearn set; `adapter_rank` 0 trains the weights themselves, above 0 LoRA of that rank."""
+
+    lr: float = 3e-5
+    steps: int = 16
+    batch_tokens: int = 160
+    warmup: int = 0
+    adapter_rank: int = 0
+    train: train.Trained = "all_but_embeddings"
+    precision: Precision = "auto"
+
+    semantics: ClassVar[int] = 1
+    needs: ClassVar[tuple[str, ...]] = ("relearn",)
+    paper: ClassVar[str] = "Hu et al. 2024, arXiv 2406.13356"
+
+    def __call__(self, lm: LanguageModel, data: Data, *, seed: int, on_step: OnStep) -> Spent:
+        """Relearn from `data["relearn"]`."""
+        rows = encoded(lm, data, self.needs)["relearn"]
+        streams = {"relearn": by_tokens(rows, self.batch_tokens, seed=seed)}
+        adapted = _with_adapters(lm, self.adapter_rank, seed) if self.adapter_rank else None
+        trained: train.Trained = "lora" if adapted is not None else self.train
+        settings = Settings(Optimiser(self.lr, self.warmup), self.steps, trained, self.precision)
+        spent = train.run(lm, streams, lambda s: losses.nll(s["relearn"]), settings, on_step)
+        if adapted is not None:
+            lm.model = adapted.merge_and_unload()  # type: ignore[operator]
+        return spent
+
+
+def _with_adapters(lm: LanguageModel, rank: int, seed: int) -> torch.nn.Module:
+    """Put LoRA adapters on every linear layer but the head, in place; return peft's wrapper."""
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(seed)
+    config = LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM")
+    return get_peft_model(lm.model, config)

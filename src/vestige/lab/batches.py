@@ -1,0 +1,128 @@
+"""Rows to tensors: tokenise once, batch by rows or by tokens, score only what is asked for.
+
+The attention mask comes from lengths, never from comparing ids with the pad token: models whose pad equals their
+end-of-text token would otherwise lose that token inside prompts.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vestige.errors import DataError
+from vestige.lab.losses import Scored
+from vestige.lab.models import LanguageModel
+from vestige.records import Row
+
+# Batches are cut from length-sorted stretches of this many batches: little padding, still shuffled.
+_SORT_WINDOW = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A tokenised row: ids (T,) and the first scored position (>= 1: the first token has no context)."""
+
+    id: str
+    ids: tuple[int, ...]
+    scored_from: int
+
+    @property
+    def scored(self) -> int:
+        """How many tokens of the row are scored."""
+        return len(self.ids) - self.scored_from
+
+
+def encode_rows(lm: LanguageModel, rows: Sequence[Row]) -> list[Encoded]:
+    """Tokenise rows, prompt and answer apart.
+
+    Raises:
+        DataError: a row with no token to score, or longer than the model's context.
+    """
+    limit = lm.model.config.get_text_config().max_position_embeddings
+    encoded = []
+    for row in rows:
+        head, tail = lm.encode(row.prompt, row.answer, row.form)
+        ids = (*head, *tail)
+        start = max(1, len(head) if row.loss_on == "answer" else 1)
+        if len(ids) <= start:
+            raise DataError(f"row {row.id!r}: no token to score (prompt {len(head)} tokens, answer {len(tail)})")
+        if len(ids) > limit:
+            raise DataError(f"row {row.id!r}: {len(ids)} tokens, the model's context holds {limit}; shorten the row")
+        encoded.append(Encoded(row.id, ids, start))
+    return encoded
+
+
+def by_rows(rows: Sequence[Encoded], batch_size: int, *, seed: int) -> Iterator[list[Encoded]]:
+    """Yield batches of `batch_size` rows for ever, epoch after epoch, each epoch in a new order."""
+    rng = random.Random(seed)
+    while True:
+        order = list(rows)
+        rng.shuffle(order)
+        window = batch_size * _SORT_WINDOW
+        batches = []
+        for start in range(0, len(order), window):
+            stretch = sorted(order[start : start + window], key=lambda r: len(r.ids))
+            batches += [stretch[i : i + batch_size] for i in range(0, len(stretch), batch_size)]
+        rng.shuffle(batches)
+        yield from batches
+
+
+def by_tokens(rows: Sequence[Encoded], batch_tokens: int, *, seed: int) -> Iterator[list[Encoded]]:
+    """Yield batches whose running total of tokens keeps to `batch_tokens` a step, to within one row.
+
+    Relearn sets of different row lengths so get equal steps *and* equal trained tokens.
+    """
+    rng = random.Random(seed)
+    order: list[Encoded] = []
+    due = spent = 0
+    while True:
+        due += batch_tokens
+        batch: list[Encoded] = []
+        while spent < due or not batch:
+            if not order:
+                order = list(rows)
+                rng.shuffle(order)
+            batch.append(order.pop())
+            spent += len(batch[-1].ids)
+        yield batch
+
+
+def score_batch(lm: LanguageModel, batch: Sequence[Encoded], ref: dict[str, float] | None = None) -> Scored:
+    """Return the log-probability of every scored token of a batch; the head runs on scored positions only."""
+    length = max(len(r.ids) for r in batch)
+    device = lm.device
+    ids = torch.zeros(len(batch), length, dtype=torch.long)
+    mask = torch.zeros(len(batch), length, dtype=torch.long)
+    for b, row in enumerate(batch):
+        ids[b, : len(row.ids)] = torch.tensor(row.ids)
+        mask[b, : len(row.ids)] = 1
+    at = [(b, t) for b, row in enumerate(batch) for t in range(row.scored_from, len(row.ids))]
+    rows, positions = (torch.tensor(x, device=device) for x in zip(*at, strict=True))
+    ids, mask = ids.to(device), mask.to(device)
+    hidden = lm.body(input_ids=ids, attention_mask=mask).last_hidden_state
+    # The one place of the label shift: token t is predicted from the hidden state at t - 1.
+    logits = lm.logits(hidden[rows, positions - 1])
+    logp = token_logp(logits, ids[rows, positions])
+    sums = None if ref is None else torch.tensor([ref[r.id] for r in batch], device=device)
+    return Scored(logp, rows, len(batch), sums)
+
+
+def token_logp(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return log p of each target, (N,), from fp32 logits (N, V)."""
+    return torch.log_softmax(logits, dim=-1).gather(-1, targets[:, None])[:, 0]
+
+
+@torch.no_grad()
+def reference_sums(lm: LanguageModel, rows: Sequence[Encoded], *, batch_size: int = 16) -> dict[str, float]:
+    """Return the summed log-probability of each row's scored tokens under the model as it is now."""
+    sums: dict[str, float] = {}
+    ordered = sorted(rows, key=lambda r: len(r.ids))
+    for start in range(0, len(ordered), batch_size):
+        batch = ordered[start : start + batch_size]
+        for row, value in zip(batch, score_batch(lm, batch).row_sums().tolist(), strict=True):
+            sums[row.id] = value
+    return sums

@@ -1,0 +1,149 @@
+"""Load, copy, save and identify causal language models: the one place that knows transformers.
+
+A `LanguageModel` is fp32 weights with their tokenizer. Its digest covers tensors, config, tokenizer and chat
+template, so lineage never rests on a path. Only safetensors are loaded; pickled weights and remote code are refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from vestige.errors import ModelError
+from vestige.lab import model_sources
+
+Precision = Literal["auto", "float32", "bfloat16"]
+
+# Differences of log-probabilities between two ways of running one fp32 model stay below this.
+_HEAD_TOLERANCE = 1e-3
+
+
+@dataclass(eq=False)
+class LanguageModel:
+    """A causal language model in fp32 with its tokenizer; `name` is what the user called it."""
+
+    model: Any
+    tokenizer: Any
+    name: str
+
+    @property
+    def body(self) -> Any:
+        """The network below the vocabulary head: token ids (B, T) to hidden states (B, T, D)."""
+        return getattr(self.model, self.model.base_model_prefix)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.model.parameters()).device
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Return fp32 next-token logits (N, V) of hidden states (N, D)."""
+        logits = self.model.get_output_embeddings()(hidden).float()
+        cap = getattr(self.model.config.get_text_config(), "final_logit_softcapping", None)
+        return torch.tanh(logits / cap) * cap if cap else logits
+
+    def encode(self, prompt: str, answer: str, form: str) -> tuple[list[int], list[int]]:
+        """Return prompt ids and answer ids; the two are tokenised apart, so that both can be joined anyhow."""
+        if form == "chat":
+            if not self.tokenizer.chat_template:
+                raise ModelError(f"model {self.name!r} has no chat template; use form 'plain' for its rows and probes")
+            turn = [{"role": "user", "content": prompt}]
+            text = self.tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=False)
+            head = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+            answer = answer.lstrip()
+        else:
+            head = self.tokenizer(prompt)["input_ids"]
+        return list(head), list(self.tokenizer(answer, add_special_tokens=False)["input_ids"])
+
+    def weights_digest(self) -> str:
+        """Return the sha256 of every distinct tensor: name, shape, dtype and bytes."""
+        seen: set[int] = set()
+        h = hashlib.sha256()
+        for name, tensor in sorted(self.model.state_dict().items()):
+            if tensor.data_ptr() in seen:
+                continue
+            seen.add(tensor.data_ptr())
+            h.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+            h.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+        return h.hexdigest()
+
+    def digest(self) -> str:
+        """Return the identity of the model: weights, config, tokenizer and chat template."""
+        config = {k: v for k, v in self.model.config.to_dict().items() if not k.startswith("_")}
+        config.pop("transformers_version", None)
+        h = hashlib.sha256(self.weights_digest().encode())
+        h.update(json.dumps(config, sort_keys=True, default=str).encode())
+        h.update(json.dumps(self.tokenizer.get_vocab(), sort_keys=True).encode())
+        h.update(str(self.tokenizer.chat_template).encode())
+        return h.hexdigest()
+
+    def save(self, folder: Path) -> None:
+        """Write safetensors, config and tokenizer to `folder`, all or nothing."""
+        temporary = folder.with_name(folder.name + ".partial")
+        self.model.save_pretrained(temporary, safe_serialization=True)
+        self.tokenizer.save_pretrained(temporary)
+        os.replace(temporary, folder)
+
+    def autocast(self, precision: Precision) -> Any:
+        """Return the torch context that computes in `precision`."""
+        if resolve_precision(precision, self.device) == "float32":
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=torch.bfloat16)
+
+
+def resolve_precision(precision: Precision, device: torch.device) -> Literal["float32", "bfloat16"]:
+    """Return the arithmetic that "auto" means here: bf16 where the processor multiplies it natively."""
+    if precision != "auto":
+        return precision
+    if device.type == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
+    capability = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    native = capability.get("avx512_bf16") or capability.get("amx_bf16") or capability.get("bf16")
+    return "bfloat16" if native else "float32"
+
+
+def load(name: str, *, device: str = "cpu", revision: str | None = None) -> LanguageModel:
+    """Load a model by its short name, local folder or hub id.
+
+    Raises:
+        ModelError: not found, pickled weights, remote code, or an architecture whose head is not a plain projection.
+    """
+    source = model_sources.locate(name)
+    options: dict[str, Any] = {"trust_remote_code": False}
+    if revision:
+        options["revision"] = revision
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            source, dtype=torch.float32, use_safetensors=True, attn_implementation="sdpa", **options
+        )
+        tokenizer = AutoTokenizer.from_pretrained(source, **options)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"model {name!r} could not be loaded from {source}: {error}\n{model_sources.how_to_get()}") from error
+    lm = LanguageModel(model.to(device).eval(), tokenizer, name)
+    check_head(lm)
+    return lm
+
+
+@torch.no_grad()
+def check_head(lm: LanguageModel) -> None:
+    """Refuse an architecture whose logits are more than its output embedding of the last hidden state."""
+    vocabulary = lm.model.get_output_embeddings().weight.shape[0]
+    ids = (torch.arange(8, device=lm.device) * 7 + 3)[None] % vocabulary
+    ours = lm.logits(lm.body(input_ids=ids).last_hidden_state[0]).log_softmax(-1)
+    theirs = lm.model(input_ids=ids).logits[0].float().log_softmax(-1)
+    gap = (ours - theirs).abs().max().item()
+    if not gap < _HEAD_TOLERANCE:
+        kind = lm.model.config.model_type
+        raise ModelError(
+            f"model {lm.name!r} ({kind}): log-probabilities computed on scored positions differ from the model's own "
+            f"by {gap:.2g} nats (expected < {_HEAD_TOLERANCE}); this architecture scales its logits in a way not known here"
+        )

@@ -1,0 +1,191 @@
+"""Ask a model: log-probabilities of candidate answers, and greedy completions. Returns records, never scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vestige.errors import DataError
+from vestige.lab.models import LanguageModel, Precision
+from vestige.records import Answer, Candidate, Probe, ScoreTokens
+
+_BATCH_TOKENS = 1024
+_LOOP_PERIODS = (1, 2, 3, 4)
+_LOOP_REPEATS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """A probe as one row of tokens: the prompt once, then every candidate but its last token.
+
+    `sources[c]` are the positions whose hidden states predict the tokens `targets[c]` of candidate c.
+    """
+
+    probe: str
+    names: tuple[str, ...]
+    ids: tuple[int, ...]
+    positions: tuple[int, ...]
+    segments: tuple[int, ...]
+    sources: tuple[tuple[int, ...], ...]
+    targets: tuple[tuple[int, ...], ...]
+
+
+@torch.no_grad()
+def score_candidates(lm: LanguageModel, probes: Sequence[Probe], *, precision: Precision = "float32") -> list[ScoreTokens]:
+    """Return the token log-probabilities of every candidate answer of every probe, in the order given.
+
+    The prompt is read once for all candidates of a probe: they stand side by side in one row and cannot see each
+    other. The last token of a candidate is never an input, so answers of one token cost nothing beyond the prompt.
+    """
+    packed = [_pack(lm, p) for p in probes]
+    results: dict[str, ScoreTokens] = {}
+    with lm.autocast(precision):
+        for batch in _batches(packed):
+            results |= {record.probe: record for record in _score_packed(lm, batch)}
+    return [results[p.id] for p in probes]
+
+
+def _pack(lm: LanguageModel, probe: Probe) -> _Packed:
+    named = [("true", probe.answer)]
+    named += [(f"alias:{i}", a) for i, a in enumerate(probe.aliases)]
+    named += [(f"wrong:{j}", d) for j, d in enumerate(probe.distractors)]
+    ids: list[int] = []
+    positions: list[int] = []
+    segments: list[int] = []
+    sources, targets = [], []
+    for segment, (_, text) in enumerate(named, start=1):
+        head, tail = lm.encode(probe.prompt, text, probe.form)
+        if not head or not tail:
+            raise DataError(f"probe {probe.id!r}: a prompt of {len(head)} and a candidate of {len(tail)} tokens; both need one")
+        if not ids:
+            ids, positions, segments = list(head), list(range(len(head))), [0] * len(head)
+        start = len(ids)
+        sources.append((len(head) - 1, *range(start, start + len(tail) - 1)))
+        targets.append(tuple(tail))
+        ids += tail[:-1]
+        positions += range(len(head), len(head) + len(tail) - 1)
+        segments += [segment] * (len(tail) - 1)
+    names = tuple(name for name, _ in named)
+    return _Packed(probe.id, names, tuple(ids), tuple(positions), tuple(segments), tuple(sources), tuple(targets))
+
+
+def _batches(packed: Sequence[_Packed]) -> Iterator[list[_Packed]]:
+    batch: list[_Packed] = []
+    for item in sorted(packed, key=lambda p: len(p.ids)):
+        if batch and (len(batch) + 1) * len(item.ids) > _BATCH_TOKENS:
+            yield batch
+            batch = []
+        batch.append(item)
+    if batch:
+        yield batch
+
+
+def _score_packed(lm: LanguageModel, batch: Sequence[_Packed]) -> Iterator[ScoreTokens]:
+    hidden = _hidden(lm, batch)
+    # Candidates share the hidden state at the end of the prompt: the head runs once per distinct state.
+    at = sorted({(b, s) for b, p in enumerate(batch) for source in p.sources for s in source})
+    index = {place: n for n, place in enumerate(at)}
+    rows, columns = (torch.tensor(x, device=lm.device) for x in zip(*at, strict=True))
+    logp = torch.log_softmax(lm.logits(hidden[rows, columns]), dim=-1)
+    p = logp.exp()
+    entropy = -(p * logp).sum(-1)
+    sd = ((p * logp.square()).sum(-1) - entropy.square()).clamp_min(0).sqrt()
+    top = logp.argmax(-1)
+    for b, item in enumerate(batch):
+        candidates = []
+        for name, source, target in zip(item.names, item.sources, item.targets, strict=True):
+            where = torch.tensor([index[b, s] for s in source], device=lm.device)
+            what = torch.tensor(target, device=lm.device)
+            hits = tuple(int(x) for x in (top[where] == what).tolist())
+            candidates.append(
+                Candidate(name, _floats(logp[where, what]), hits, _floats(sd[where]), _floats(entropy[where]))
+            )
+        yield ScoreTokens(item.probe, tuple(candidates))
+
+
+def _hidden(lm: LanguageModel, batch: Sequence[_Packed]) -> Tensor:
+    """Return hidden states (B, T, D) of packed rows under their block mask."""
+    length = max(len(p.ids) for p in batch)
+    ids = torch.zeros(len(batch), length, dtype=torch.long)
+    positions = torch.zeros_like(ids)
+    segments = torch.full_like(ids, -1)
+    for b, item in enumerate(batch):
+        n = len(item.ids)
+        ids[b, :n] = torch.tensor(item.ids)
+        positions[b, :n] = torch.tensor(item.positions)
+        segments[b, :n] = torch.tensor(item.segments)
+    causal = torch.ones(length, length, dtype=torch.bool).tril()
+    same = segments[:, :, None] == segments[:, None, :]
+    prompt = (segments == 0)[:, None, :]
+    allowed = causal & (same | prompt)  # padding sees padding only, so no row of the mask is empty
+    # Attention wants the mask in the type of its queries, which autocast turns to bf16.
+    kind = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
+    mask = torch.zeros(allowed.shape, dtype=kind).masked_fill(~allowed, torch.finfo(kind).min)[:, None]
+    device = lm.device
+    out = lm.body(input_ids=ids.to(device), attention_mask=mask.to(device), position_ids=positions.to(device))
+    return out.last_hidden_state
+
+
+def _floats(values: Tensor) -> tuple[float, ...]:
+    """Seven significant digits: all that fp32 holds, and half the ledger of seventeen."""
+    return tuple(float(f"{x:.7g}") for x in values.tolist())
+
+
+@torch.no_grad()
+def greedy(
+    lm: LanguageModel, probes: Sequence[Probe], *, max_new: int, stop: str = "\n", precision: Precision = "float32"
+) -> list[Answer]:
+    """Complete every probe greedily with up to `max_new` tokens, ending a row at end-of-text, `stop` or a loop.
+
+    Rows of equal prompt length run together, so no padding is involved at all.
+    """
+    by_length: dict[int, list[tuple[Probe, list[int]]]] = {}
+    for probe in probes:
+        head, _ = lm.encode(probe.prompt, "", probe.form)
+        by_length.setdefault(len(head), []).append((probe, head))
+    answers: dict[str, Answer] = {}
+    with lm.autocast(precision):
+        for items in by_length.values():
+            said = _greedy_batch(lm, torch.tensor([ids for _, ids in items], device=lm.device), max_new, stop)
+            for (probe, _), (text, finish) in zip(items, said, strict=True):
+                answers[probe.id] = Answer(probe.id, text, finish)  # type: ignore[arg-type]
+    return [answers[p.id] for p in probes]
+
+
+def _greedy_batch(lm: LanguageModel, ids: Tensor, max_new: int, stop: str) -> list[tuple[str, str]]:
+    """Return (text, finish) of each row of equally long prompts (B, T)."""
+    ends = _end_ids(lm)
+    said: list[list[int]] = [[] for _ in ids]
+    finish = [""] * len(ids)
+    cache = None
+    step = ids
+    for _ in range(max_new):
+        out = lm.body(input_ids=step, past_key_values=cache, use_cache=True)
+        cache = out.past_key_values
+        step = lm.logits(out.last_hidden_state[:, -1]).argmax(-1, keepdim=True)
+        for row, token in enumerate(step[:, 0].tolist()):
+            if not finish[row]:
+                finish[row] = _extend(lm, said[row], token, ends, stop)
+        if all(finish):
+            break
+    return [(lm.tokenizer.decode(s, skip_special_tokens=True), f or "length") for s, f in zip(said, finish, strict=True)]
+
+
+def _extend(lm: LanguageModel, said: list[int], token: int, ends: set[int], stop: str) -> str:
+    """Append a token to a row unless it ends the row; return why it ended, or ""."""
+    if token in ends:
+        return "eos"
+    if stop and said and stop in lm.tokenizer.decode([token]):
+        return "stop"
+    said.append(token)
+    looping = any(said[-n * _LOOP_REPEATS :] == said[-n:] * _LOOP_REPEATS for n in _LOOP_PERIODS)
+    return "loop" if looping else ""
+
+
+def _end_ids(lm: LanguageModel) -> set[int]:
+    ids = lm.model.generation_config.eos_token_id if lm.model.generation_config else None
+    ends = set(ids if isinstance(ids, list) else [ids])
+    return {i for i in ends | {lm.tokenizer.eos_token_id} if i is not None}

@@ -1,0 +1,350 @@
+"""A TOML file to a resolved plan: every key is read or refused, every default is written out.
+
+A plan says which model, which case, how it is learned and unlearned, which relearn sets and attacks are tried, by
+which rule it is judged, and with which seeds. `vestige init` writes one with comments. Nothing here loads a model.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from vestige.errors import PlanError, nearest
+from vestige.records import digest, plain
+
+SCHEMA = 1
+STREAMS = ("learn", "unlearn", "attack")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A table entry chosen by name, with its resolved fields: the object itself is `made`."""
+
+    name: str
+    made: Any
+
+    def described(self) -> dict[str, Any]:
+        """Return the name and every field, for the ledger."""
+        return {"name": self.name, **plain(self.made)}
+
+
+@dataclass(frozen=True)
+class Models:
+    """Which weights: `name` is where everything starts; the others belong to an audit of somebody's checkpoint."""
+
+    name: str = "smollm2-135m-instruct"
+    device: str = "cpu"
+    unlearned: str | None = None
+    original: str | None = None
+    twin: str | None = None
+
+
+@dataclass(frozen=True)
+class Stop:
+    """When to stop early: the score of `group` on `split` probes is at most `below`, looked at every `every` steps."""
+
+    below: float
+    every: int = 2
+    group: Literal["forget", "decoy", "retain", "utility"] = "forget"
+    split: Literal["selection", "test"] = "selection"
+
+
+@dataclass(frozen=True)
+class Step:
+    """An action of the plan with its stop rule, if any."""
+
+    action: Choice
+    stop: Stop | None = None
+
+    def described(self) -> dict[str, Any]:
+        """Return the action and its stop rule, for the ledger."""
+        return {**self.action.described(), "stop": plain(self.stop)}
+
+
+@dataclass(frozen=True)
+class Attack:
+    """An attack and the steps at which the probes are asked along it."""
+
+    action: Choice
+    probe_at: tuple[int, ...]
+
+    def described(self) -> dict[str, Any]:
+        """Return the attack and its probe steps, for the ledger."""
+        return {**self.action.described(), "probe_at": list(self.probe_at)}
+
+
+@dataclass(frozen=True)
+class Ask:
+    """How probes are asked. `greedy`: at every probe step, or only at rest and at the end of an attack."""
+
+    max_new: int = 8
+    greedy: Literal["every", "ends"] = "ends"
+    precision: Literal["auto", "float32", "bfloat16"] = "float32"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """The numbers of verdict rule v1."""
+
+    delta: float = 0.10
+    alpha: float = 0.025
+    utility_ratio: float = 0.8
+    utility_min: float | None = None
+    known_min: float = 0.3
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """Seeds, and which of the three random streams follow them (the others stay at 0)."""
+
+    values: tuple[int, ...] = (0,)
+    vary: tuple[str, ...] = STREAMS
+
+
+@dataclass(frozen=True)
+class Run:
+    """How the run is carried out: nothing here changes a number. `workers` processes of one thread each."""
+
+    workers: int = 2
+    keep_states: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A resolved plan."""
+
+    name: str
+    models: Models
+    case: Choice
+    learn: Step | None
+    unlearn: Step | None
+    liar: Step | None
+    teach: Step | None
+    broken: Step | None
+    relearn_sets: tuple[Choice, ...]
+    attacks: tuple[Attack, ...]
+    attacked: tuple[str, ...]
+    ask: Ask = field(default_factory=Ask)
+    rule: Rule = field(default_factory=Rule)
+    seeds: Seeds = field(default_factory=Seeds)
+    run: Run = field(default_factory=Run)
+
+    def described(self) -> dict[str, Any]:
+        """Return everything that decides a number, with all defaults resolved."""
+        steps = {name: getattr(self, name) for name in ("learn", "unlearn", "liar", "teach", "broken")}
+        return {
+            "vestige": SCHEMA,
+            "name": self.name,
+            "model": plain(self.models),
+            "case": self.case.described(),
+            **{name: step.described() for name, step in steps.items() if step},
+            "relearn_sets": [s.described() for s in self.relearn_sets],
+            "attacks": [a.described() for a in self.attacks],
+            "attacked": list(self.attacked),
+            "ask": plain(self.ask),
+            "rule": plain(self.rule),
+            "seeds": plain(self.seeds),
+        }
+
+    def digest(self) -> str:
+        """Return the identity of the plan."""
+        return digest(self.described())
+
+    @property
+    def audits_a_checkpoint(self) -> bool:
+        """Whether the unlearned model comes from outside."""
+        return self.models.unlearned is not None
+
+
+DEFAULT_ATTACKED = ("subject", "never_exposed", "never_exposed_2", "positive", "sham")
+ROLES = ("original", *DEFAULT_ATTACKED)
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The tables a plan chooses from, name to dataclass."""
+
+    cases: Mapping[str, type]
+    relearn_sets: Mapping[str, type]
+    methods: Mapping[str, type]
+    attacks: Mapping[str, type]
+    learn: type
+
+
+def tables() -> Tables:
+    """Return the tables of the house (this imports the lab, and torch with it)."""
+    from vestige import cases, relearn_sets
+    from vestige.lab import attacks, unlearn
+    from vestige.lab.learn import Learn
+
+    return Tables(cases.TABLE, relearn_sets.TABLE, unlearn.TABLE, attacks.TABLE, Learn)
+
+
+def load(path: Path) -> Plan:
+    """Read and resolve a plan file.
+
+    Raises:
+        PlanError: not TOML, an unknown or unread key, a value of the wrong type, a missing part.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise PlanError(f"{path}: no such plan; `vestige init` writes one") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise PlanError(f"{path}: not readable as UTF-8 text ({error})") from error
+    try:
+        return resolve(tomllib.loads(text), folder=path.parent)
+    except tomllib.TOMLDecodeError as error:
+        raise PlanError(f"{path}: not TOML: {error}") from error
+    except PlanError as error:
+        raise PlanError(f"{path}: {error}") from error
+
+
+def resolve(document: Mapping[str, Any], *, folder: Path = Path(".")) -> Plan:
+    """Turn a parsed TOML document into a plan; relative folders are taken from `folder`."""
+    doc = dict(document)
+    known = tables()
+    if doc.pop("vestige", None) != SCHEMA:
+        raise PlanError(f"key 'vestige': expected {SCHEMA}, the version of the plan schema, seen {document.get('vestige')!r}")
+    name = doc.pop("name", None)
+    if not isinstance(name, str) or not name:
+        raise PlanError(f"key 'name': expected the name of the run, seen {name!r}")
+    models = build(Models, doc.pop("model", {}), "model")
+    case = _choice(known.cases, "name", doc.pop("case", {}), "case")
+    if hasattr(case.made, "path"):
+        made = dataclasses.replace(case.made, path=str((folder / case.made.path).resolve()))
+        case = Choice(case.name, made)
+    learn = _learn(known, doc.pop("learn", None), "learn")
+    teach = _learn(known, doc.pop("teach", None), "teach")
+    steps = {key: _step(known.methods, doc.pop(key, None), key) for key in ("unlearn", "liar", "broken")}
+    sets = tuple(
+        _choice(known.relearn_sets, "recipe", table, f"relearn_sets[{i}]")
+        for i, table in enumerate(_tables_of(doc, "relearn_sets"))
+    )
+    attacks = tuple(_attack(known, table, f"attacks[{i}]") for i, table in enumerate(_tables_of(doc, "attacks")))
+    attacked = _attacked(doc.pop("attacked", list(DEFAULT_ATTACKED)))
+    parts = {key: build(kind, doc.pop(key, {}), key) for key, kind in _PARTS.items()}
+    if doc:
+        key = next(iter(doc))
+        raise PlanError(f"unknown key {key!r}: {nearest(key, _TOP)}")
+    plan = Plan(name, models, case, learn, steps["unlearn"], steps["liar"], teach, steps["broken"], sets, attacks, attacked, **parts)
+    _check(plan)
+    return plan
+
+
+_PARTS: dict[str, type] = {"ask": Ask, "rule": Rule, "seeds": Seeds, "run": Run}
+_TOP = (
+    "vestige name model case learn teach unlearn liar broken relearn_sets attacks attacked ask rule seeds run".split()
+)
+
+
+def build(kind: type, table: Any, where: str) -> Any:
+    """Make a dataclass from a TOML table, refusing unknown keys, wrong types and missing fields."""
+    if not isinstance(table, Mapping):
+        raise PlanError(f"[{where}]: expected a table, seen {table!r}")
+    hints = typing.get_type_hints(kind)
+    names = [f.name for f in dataclasses.fields(kind)]
+    values = {}
+    for key, value in table.items():
+        if key not in names:
+            raise PlanError(f"unknown key '{where}.{key}': {nearest(key, names)}")
+        values[key] = _fit(value, hints[key], f"{where}.{key}")
+    required = [f.name for f in dataclasses.fields(kind) if f.default is f.default_factory is dataclasses.MISSING]
+    for key in required:
+        if key not in values:
+            raise PlanError(f"key '{where}.{key}' is missing; {kind.__name__} needs it")
+    return kind(**values)
+
+
+def _fit(value: Any, hint: Any, where: str) -> Any:
+    """Return `value` if it is of the type `hint` says, turning TOML arrays into tuples and integers into floats."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        if value not in args:
+            raise PlanError(f"key '{where}': seen {value!r}; {nearest(str(value), map(str, args))}")
+        return value
+    if origin in (typing.Union, types.UnionType):
+        return _fit(value, next(a for a in args if a is not type(None)), where)
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise PlanError(f"key '{where}': expected an array, seen {value!r}")
+        return tuple(_fit(v, args[0], f"{where}[{i}]") for i, v in enumerate(value))
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+        raise PlanError(f"key '{where}': expected {hint.__name__}, seen {value!r}")
+    if isinstance(value, float) and not -1e308 < value < 1e308:
+        raise PlanError(f"key '{where}': expected a finite number, seen {value!r}")
+    return value
+
+
+def _choice(table: Mapping[str, type], key: str, fields: Any, where: str) -> Choice:
+    """Choose a table entry by the name under `key`; the other keys are its fields."""
+    if not isinstance(fields, Mapping) or key not in fields:
+        raise PlanError(f"[{where}]: expected a table with the key {key!r}, one of: {', '.join(sorted(table))}")
+    rest = dict(fields)
+    name = rest.pop(key)
+    if name not in table:
+        raise PlanError(f"key '{where}.{key}': no {name!r}; {nearest(str(name), table)}")
+    return Choice(name, build(table[name], rest, where))
+
+
+def _step(table: Mapping[str, type], fields: Any, where: str) -> Step | None:
+    if fields is None:
+        return None
+    rest = dict(fields) if isinstance(fields, Mapping) else fields
+    stop = rest.pop("stop", None) if isinstance(rest, dict) else None
+    return Step(_choice(table, "method", rest, where), build(Stop, stop, f"{where}.stop") if stop is not None else None)
+
+
+def _learn(known: Tables, fields: Any, where: str) -> Step | None:
+    return None if fields is None else Step(Choice("learn", build(known.learn, fields, where)))
+
+
+def _attack(known: Tables, fields: Mapping[str, Any], where: str) -> Attack:
+    rest = dict(fields)
+    probe_at = _fit(rest.pop("probe_at", None) or [], tuple[int, ...], f"{where}.probe_at")
+    action = _choice(known.attacks, "method", rest, where)
+    steps = action.made.steps
+    probe_at = probe_at or tuple(sorted({max(1, steps // 4), max(1, steps // 2), steps}))
+    if list(probe_at) != sorted(set(probe_at)) or probe_at[0] < 1 or probe_at[-1] != steps:
+        raise PlanError(f"key '{where}.probe_at': expected rising steps from 1, the last of them {steps}; seen {list(probe_at)}")
+    return Attack(action, probe_at)
+
+
+def _tables_of(doc: dict[str, Any], key: str) -> list[Any]:
+    value = doc.pop(key, [])
+    if not isinstance(value, list) or not value:
+        raise PlanError(f"[[{key}]]: expected at least one, seen {value!r}")
+    return value
+
+
+def _attacked(value: Any) -> tuple[str, ...]:
+    roles: tuple[str, ...] = _fit(value, tuple[str, ...], "attacked")
+    for role in roles:
+        if role not in ROLES:
+            raise PlanError(f"key 'attacked': no role {role!r}; {nearest(role, ROLES)}")
+    return roles
+
+
+def _check(plan: Plan) -> None:
+    """Refuse plans whose parts do not fit together."""
+    if plan.audits_a_checkpoint:
+        for part in ("learn", "unlearn", "broken"):
+            if getattr(plan, part):
+                raise PlanError(f"[{part}]: an audit of a checkpoint (model.unlearned) does not use it; remove the table")
+        if plan.models.original is None and plan.liar and plan.teach is None:
+            raise PlanError("[teach]: without model.original the liar is taught from decoys; add [teach]")
+    elif plan.unlearn is None:
+        raise PlanError("[unlearn]: missing; a plan unlearns, or audits a checkpoint given as model.unlearned")
+    for stream in plan.seeds.vary:
+        if stream not in STREAMS:
+            raise PlanError(f"key 'seeds.vary': no stream {stream!r}; {nearest(stream, STREAMS)}")
+    if not plan.seeds.values or len(set(plan.seeds.values)) != len(plan.seeds.values):
+        raise PlanError(f"key 'seeds.values': expected distinct seeds, seen {list(plan.seeds.values)}")

@@ -1,0 +1,149 @@
+"""Records to ledger lines: the one place that knows what a line of schema v1 holds."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import vestige
+from vestige import leaks
+from vestige.blobs import Blobs
+from vestige.graph import Cell, Graph
+from vestige.lab.cell import Outcome
+from vestige.ledger import Ledger
+from vestige.plan import Ask, Plan
+from vestige.records import Answer, Case, Probe, Record, RelearnSet, ScoreTokens, plain
+
+_ID_DIGITS = 16
+
+
+class Recorder:
+    """Writes one run's lines; ids of probes and clusters enter the ledger only as keyed digests."""
+
+    def __init__(self, ledger: Ledger, blobs: Blobs, ask: Ask) -> None:
+        """Write to `ledger`, put texts into `blobs`."""
+        self.ledger, self.blobs, self.ask = ledger, blobs, ask
+
+    def keyed(self, name: str) -> str:
+        """Return the id under which a probe or cluster appears in the ledger."""
+        return self.blobs.ref(name)[:_ID_DIGITS]
+
+    def commit(self) -> None:
+        """Put texts on disk, then the lines that point to them."""
+        self.blobs.flush()
+        self.ledger.commit()
+
+    def header(self, plan: Plan, case: Case, graph: Graph, environment: Mapping[str, str]) -> None:
+        """Write what the run is: plan, case, probes, arms, audits and rule."""
+        about = {k: getattr(case, k) for k in ("name", "version", "language", "licence", "knowledge", "primary", "citation")}
+        self.ledger.add(
+            "header",
+            {
+                "run": plan.name,
+                "created": datetime.now(UTC).isoformat(timespec="seconds"),
+                "vestige": vestige.__version__,
+                "environment": dict(environment),
+                "plan": plan.described(),
+                "plan_digest": plan.digest(),
+                "case": about,
+                "probes": [self._about(p) for p in case.probes],
+                "design": [plain(arm) for arm in graph.arms],
+                "audits": graph.audits,
+                "rule": plain(plan.rule),
+            },
+        )
+        self.commit()
+
+    def leak_check(self, chosen: RelearnSet, probes: Mapping[str, Probe]) -> tuple[int, int]:
+        """Write what the leak check found in a relearn set; return (suspect, leaked) counts."""
+        suspects = leaked = 0
+        for number, found in enumerate(leaks.check(chosen, list(probes.values()))):
+            fold = chosen.folds[number]
+            self.ledger.add(
+                "measurement",
+                {
+                    "name": "leak_check",
+                    "set": chosen.name,
+                    "fold": number,
+                    "rows": len(fold.rows),
+                    "rows_text": self.blobs.put("\n".join(r.text for r in fold.rows)),
+                    "clean": len(found.clean),
+                    "suspect": [self.keyed(p) for p in found.suspect],
+                    "leaked": [self.keyed(p) for p in found.leaked],
+                },
+            )
+            suspects, leaked = suspects + len(found.suspect), leaked + len(found.leaked)
+        return suspects, leaked
+
+    def done(self, cell: Cell, outcome: Outcome, *, kept: bool) -> None:
+        """Write everything a cell gave, in one commit."""
+        spent = plain(outcome.spent)
+        parents = {"start": cell.parent, "steps_as": cell.steps_as}
+        state = {
+            "cell": cell.digest,
+            "step": outcome.spent.steps,
+            "digest": outcome.state,
+            "weights": outcome.weights,
+            "parents": {k: v for k, v in parents.items() if v},
+            "action": {"name": cell.name, **(plain(cell.action) if cell.action else {})},
+            "stop_scores": outcome.stop_scores,
+            "seed": cell.seed,
+            "tokens_trained": outcome.spent.tokens_trained,
+            "tokens_scored": outcome.spent.tokens_scored,
+            "kept": kept,
+        }
+        self.ledger.add("state", state)
+        asked = {p.id: p for a in cell.asks for p in a.probes}
+        for step, kind, records in outcome.records:
+            for record in records:
+                self._record({"cell": cell.digest, "state": outcome.state, "step": step}, asked[record.probe], record)
+        asks = [[step, kind, len(records)] for step, kind, records in outcome.records]
+        self.ledger.add("cell_done", {"cell": cell.digest, "asks": asks, **spent, "seconds": round(outcome.seconds, 3)})
+        self.commit()
+
+    def failed(self, cell: Cell, error: str) -> None:
+        """Write that a cell failed and why."""
+        self.ledger.add("cell_failed", {"cell": cell.digest, "error": error})
+        self.commit()
+
+    def _about(self, probe: Probe) -> dict[str, Any]:
+        return {
+            **self._head(probe),
+            "attribute": probe.attribute,
+            "k": 1 + len(probe.distractors),
+            "expected": [self.blobs.put(text) for text in (probe.answer, *probe.aliases)],
+        }
+
+    def _head(self, probe: Probe) -> dict[str, Any]:
+        return {
+            "probe": self.keyed(probe.id),
+            "group": probe.group,
+            "split": probe.split,
+            "cluster": self.keyed(probe.cluster),
+            "wording": probe.wording,
+            "form": probe.form,
+            "prompt": self.blobs.put(probe.prompt),
+        }
+
+    def _record(self, where: Mapping[str, Any], probe: Probe, record: Record) -> None:
+        body = {**where, **self._head(probe), "missing": None}
+        if isinstance(record, ScoreTokens):
+            sound = all(_finite(c) for c in record.candidates)
+            body["candidates"] = plain(record.candidates) if sound else []
+            body["missing"] = None if sound else "a log-probability is not a finite number"
+            self.ledger.add("score_tokens", body)
+        else:
+            self.ledger.add("answer", body | self._said(probe, record))
+
+    def _said(self, probe: Probe, record: Answer) -> dict[str, Any]:
+        decoding = {"mode": "greedy", "max_new": self.ask.max_new, "stop": "\n", "sample": 0}
+        expected = [self.blobs.put(text) for text in (probe.answer, *probe.aliases)]
+        return {"decoding": decoding, "text": self.blobs.put(record.text), "finish": record.finish, "expected": expected}
+
+
+def _finite(candidate: Any) -> bool:
+    values: Iterator[float] = (x for f in dataclasses.fields(candidate) if f.name != "candidate" for x in getattr(candidate, f.name))
+    return all(math.isfinite(x) for x in values)

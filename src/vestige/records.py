@@ -1,0 +1,182 @@
+"""The nouns of the house as frozen data: JSON in, JSON out, one digest for each.
+
+A *row* is a text a model trains on. A *probe* is a question with its expected answer. A *case* holds
+both. A *relearn set* is the text D' of Hu et al. (2024, arXiv 2406.13356), in one or more folds. *Records*
+are what a model said: raw text (`Answer`) or token log-probabilities (`ScoreTokens`), never a score.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Form = Literal["plain", "chat"]
+LossOn = Literal["answer", "text"]
+Split = Literal["selection", "test"]
+Group = Literal["forget", "decoy", "retain", "utility"]
+
+GROUPS: tuple[Group, ...] = ("forget", "decoy", "retain", "utility")
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A value that could not be had, and why. Never replaced by 0 or NaN."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A text to train on: `prompt` + `answer`, joined as they stand.
+
+    `loss_on="answer"` scores the answer tokens only; `"text"` scores every token. `form="chat"` wraps the
+    prompt in the model's chat template. `cluster` is the person, country or fact it speaks of.
+    """
+
+    id: str
+    prompt: str
+    answer: str
+    cluster: str
+    loss_on: LossOn = "answer"
+    form: Form = "plain"
+    attribute: str = ""
+
+    @property
+    def text(self) -> str:
+        """The whole text of the row."""
+        return self.prompt + self.answer
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A question, its expected answer, and the wrong answers it is chosen among.
+
+    `prompt` is given to the model as it stands (or through the chat template); `answer`, `aliases` and
+    `distractors` are continuations *with their leading space*, so that prompt + answer is the text a row
+    would hold. `wording` names the phrasing ("primary" decides; others are reported beside it).
+    """
+
+    id: str
+    prompt: str
+    answer: str
+    group: Group
+    cluster: str
+    split: Split
+    distractors: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    attribute: str = ""
+    wording: str = "primary"
+    form: Form = "plain"
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is to be forgotten, what is to be kept, and how both are asked.
+
+    `knowledge` is "planted" (the model learns it from `forget` rows) or "pretrained" (it is there already).
+    `primary` names the score that decides: "choice" where probes have distractors, else "keyword".
+    `sources` holds further rows by name, for the recipes of relearn sets.
+    """
+
+    name: str
+    version: str
+    language: str
+    licence: str
+    knowledge: Literal["planted", "pretrained"]
+    primary: Literal["choice", "keyword"]
+    forget: tuple[Row, ...]
+    retain: tuple[Row, ...]
+    probes: tuple[Probe, ...]
+    decoy: tuple[Row, ...] = ()
+    sources: Mapping[str, tuple[Row, ...]] = field(default_factory=dict)
+    citation: str = ""
+
+    def asked(self, group: Group, split: Split | None = None, wording: str = "primary") -> tuple[Probe, ...]:
+        """Return the probes of a group, optionally of one split, in one wording ("*" for all)."""
+        return tuple(
+            p
+            for p in self.probes
+            if p.group == group and split in (None, p.split) and wording in ("*", p.wording)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """The rows of one relearning run, and the ids of the forget probes asked along it."""
+
+    rows: tuple[Row, ...]
+    asks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RelearnSet:
+    """A named D' in one or more folds; every forget probe is asked in exactly one fold."""
+
+    name: str
+    recipe: str
+    folds: tuple[Fold, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One candidate answer, token by token; all lists are of the same length T.
+
+    `logp`: natural log-probability of each token; `top1`: 1 where it was the most likely token; `entropy`: of
+    the next-token distribution p, in nats (the mean of log p under p is its negative, so it is not stored);
+    `sd`: standard deviation of log p over the vocabulary under p.
+    """
+
+    candidate: str
+    logp: tuple[float, ...]
+    top1: tuple[int, ...]
+    sd: tuple[float, ...]
+    entropy: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreTokens:
+    """What a model thinks of each candidate answer of a probe ("true", "alias:i", "wrong:j")."""
+
+    probe: str
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model said to a probe. `finish`: "eos", "stop" (a new line), "length" or "loop"."""
+
+    probe: str
+    text: str
+    finish: Literal["eos", "stop", "length", "loop"]
+
+
+Record = ScoreTokens | Answer
+
+
+def plain(value: Any) -> Any:
+    """Turn dataclasses, tuples and mappings into what JSON holds; refuse NaN and infinities."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{value} has no place in a record; use Missing(reason)")
+    return value
+
+
+def canonical(value: Any) -> bytes:
+    """Return the one JSON text of a value: sorted keys, no spaces, UTF-8."""
+    text = json.dumps(plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8")
+
+
+def digest(value: Any) -> str:
+    """Return the sha256 of a value's canonical JSON, as 64 hexadecimal digits."""
+    return hashlib.sha256(canonical(value)).hexdigest()

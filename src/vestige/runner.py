@@ -1,0 +1,340 @@
+"""Run the cells that are missing, record them, judge the ledger. The one file that sees both wings.
+
+One process writes the ledger; workers of one thread each carry out cells. A cell's lines are committed together, so
+a run that is killed at any moment goes on where it was: run the same command again.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+import shutil
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from vestige.blobs import Blobs
+from vestige.desk import metrics
+from vestige.desk.report import write as write_report
+from vestige.errors import DataError, PlanError, RunError
+from vestige.graph import Cell, Graph, Source, build
+from vestige.lab import model_sources
+from vestige.lab.cell import Outcome, Question, Task
+from vestige.ledger import Ledger
+from vestige.plan import Plan
+from vestige.progress import Progress
+from vestige.recording import Recorder
+from vestige.records import Answer, Case, Group, RelearnSet
+from vestige.workers import Job, Pool, Said
+
+
+class Interrupted(RunError):
+    """The user stopped the run; running it again goes on."""
+
+    exit_code = 130
+
+
+@dataclass
+class _Session:
+    """A run folder that is being worked on."""
+
+    folder: Path
+    plan: Plan
+    case: Case
+    graph: Graph
+    recorder: Recorder
+    pool: Pool
+    progress: Progress
+    done: set[str] = field(default_factory=set)
+    states: dict[str, tuple[str, int]] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    given: set[str] = field(default_factory=set)
+    stopping: bool = False
+
+    def state_folder(self, cell: str) -> Path:
+        """Return where a cell's model is kept while other cells need it."""
+        return self.folder / "states" / cell
+
+
+def run(plan: Plan, folder: Path, *, key_from: Path | None = None, quiet: bool = False) -> dict[str, Any]:
+    """Carry out `plan` in `folder` and return the verdict; again = resume; finished = no-op.
+
+    Raises:
+        RunError: a cell failed, the disk is full, or another process writes this run; Interrupted: Ctrl-C.
+        PlanError: the folder belongs to another plan.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    blobs = Blobs.create(folder, key_from)
+    ledger = Ledger(folder / "ledger.jsonl")
+    try:
+        _refuse_other_plan(ledger, plan, folder)
+        if not (ledger.lines and ledger.lines[-1]["kind"] == "end"):
+            _work(plan, folder, Recorder(ledger, blobs, plan.ask), quiet)
+    finally:
+        ledger.close()
+    return write_report.write(folder)
+
+
+def _refuse_other_plan(ledger: Ledger, plan: Plan, folder: Path) -> None:
+    header = next((line["body"] for line in ledger.lines if line["kind"] == "header"), None)
+    if header and header["plan_digest"] != plan.digest():
+        raise PlanError(f"{folder} holds the run of another plan ({header['run']!r}); choose another --out")
+
+
+def _work(plan: Plan, folder: Path, recorder: Recorder, quiet: bool) -> None:
+    progress = Progress(total=1.0, quiet=quiet)
+    pool = Pool(plan.run.workers, metrics.score)
+    try:
+        case = _case(plan, recorder, pool, progress)
+        graph, sets = graph_of(plan, case, recorder.blobs.key)
+        session = _Session(folder, plan, case, graph, recorder, pool, progress)
+        _begin(session, sets)
+        with _stops_gently(session):
+            _carry_out(session)
+    finally:
+        pool.close()
+    _finish(session)
+
+
+def graph_of(plan: Plan, case: Case, key: bytes = b"") -> tuple[Graph, Mapping[Group, tuple[RelearnSet, ...]]]:
+    """Return the cells of a plan and its relearn sets by probe group."""
+    groups: tuple[Group, ...] = ("forget", "decoy") if plan.teach else ("forget",)
+    sets: dict[Group, tuple[RelearnSet, ...]] = {}
+    for group in groups:
+        sets[group] = tuple(choice.made(case, group=group) for choice in plan.relearn_sets)
+    names = [s.name for s in sets["forget"]]
+    if len(set(names)) != len(names):
+        raise PlanError(f"[[relearn_sets]]: two sets have one name: {', '.join(names)}")
+    models = [m for m in (plan.models.name, plan.models.unlearned, plan.models.original, plan.models.twin) if m]
+    if plan.audits_a_checkpoint:
+        models.remove(plan.models.name)
+    fingerprints = {m: model_sources.fingerprint(m) for m in models}
+    return build(Source(plan, case, sets, fingerprints, key)), sets
+
+
+def _case(plan: Plan, recorder: Recorder, pool: Pool, progress: Progress) -> Case:
+    """Make the case; one of pre-trained knowledge first asks the model what it knows."""
+    made = plan.case.made
+    if not hasattr(made, "screen"):
+        return made()  # type: ignore[no-any-return]
+    found = [line["body"] for line in recorder.ledger.lines if line["body"].get("name") == "screen"]
+    if not found:
+        progress.note(f"asking {plan.models.name} what it knows")
+        found = [_screen(plan, recorder, pool)]
+    text = recorder.blobs.get(found[0]["known"])
+    if text is None:
+        raise RunError("the list of what the model knows was shredded; this run cannot be continued")
+    return made.known_to_model(tuple(json.loads(text)))  # type: ignore[no-any-return]
+
+
+def _screen(plan: Plan, recorder: Recorder, pool: Pool) -> dict[str, Any]:
+    probes = plan.case.made.screen()
+    task = Task(None, {}, 0, (Question("end", "greedy", probes),), plan.ask.max_new, plan.ask.precision)
+    start = plan.models.unlearned and plan.models.original or plan.models.name
+    pool.give(Job("screen", task, start, None, plan.models.device, None))
+    while pool.running:
+        for said in pool.hear():
+            if said.error:
+                raise RunError(said.error)
+            if said.outcome:
+                return _note_known(probes, said.outcome, recorder)
+    raise RunError("the screening of the case ended without an answer")
+
+
+def _note_known(probes: Any, outcome: Outcome, recorder: Recorder) -> dict[str, Any]:
+    answers = {r.probe: r for _, _, records in outcome.records for r in records if isinstance(r, Answer)}
+    known = [p.cluster for p in probes if metrics.says(answers[p.id].text, (p.answer, *p.aliases))]
+    body = {"name": "screen", "asked": len(probes), "count": len(known), "known": recorder.blobs.put(json.dumps(known))}
+    recorder.ledger.add("measurement", body)
+    recorder.commit()
+    return body
+
+
+def _begin(session: _Session, sets: Mapping[Group, tuple[RelearnSet, ...]]) -> None:
+    """Write the header and the leak checks of a new run, or read what a former session did."""
+    lines = session.recorder.ledger.lines
+    if not any(line["kind"] == "header" for line in lines):
+        for group, chosen in sets.items():
+            probes = {p.id: p for p in session.case.asked(group, wording="*")}
+            for relearn_set in chosen:
+                suspect, leaked = session.recorder.leak_check(relearn_set, probes)
+                session.progress.note(f"leak check  {relearn_set.name} ({group}): {leaked} leaked, {suspect} suspect")
+        session.recorder.header(session.plan, session.case, session.graph, environment())
+    for line in lines:
+        if line["kind"] == "cell_done":
+            session.done.add(line["body"]["cell"])
+        elif line["kind"] == "state":
+            session.states[line["body"]["cell"]] = (line["body"]["digest"], line["body"]["step"])
+    reused = sum(1 for c in session.graph.cells if c in session.done)
+    if reused:
+        session.progress.note(f"resuming: {reused} of {len(session.graph.cells)} cells are done")
+    session.progress.total = sum(size_of(c) for c in session.graph.cells.values() if c.digest not in session.done)
+
+
+def size_of(cell: Cell) -> float:
+    """Return the expected work of a cell, in characters read or trained (training counts threefold)."""
+    asked = sum(len(p.prompt) for a in cell.asks for p in a.probes)
+    steps = getattr(cell.action, "steps", 0)
+    rows = [r for rows in cell.data.values() for r in rows]
+    mean = sum(len(r.text) for r in rows) / max(1, len(rows))
+    if hasattr(cell.action, "batch_tokens"):
+        trained = steps * cell.action.batch_tokens * 4.0
+    elif hasattr(cell.action, "epochs"):
+        trained = cell.action.epochs * mean * len(rows)
+    else:
+        trained = steps * getattr(cell.action, "batch_size", 0) * mean * len(cell.data)
+    return 3 * trained + asked + 500.0
+
+
+def _carry_out(session: _Session) -> None:
+    """Give out cells as they become ready until none is left that can be done."""
+    while True:
+        if not session.stopping:
+            for cell in _ready(session)[: session.pool.free]:
+                session.given.add(cell.digest)
+                session.pool.give(_job(session, cell))
+        if not session.pool.running:
+            return
+        for said in session.pool.hear():
+            _heard(session, said)
+
+
+def _ready(session: _Session) -> list[Cell]:
+    """Return the cells that can start now, those most others wait for first."""
+    ready = []
+    for cell in session.graph.cells.values():
+        if cell.digest in session.given or cell.digest in session.failed or not _wanted(session, cell):
+            continue
+        waits_for = [c for c in (cell.parent, cell.steps_as) if c]
+        if all(_available(session, c, needs_state=c == cell.parent) for c in waits_for):
+            ready.append(cell)
+    return sorted(ready, key=lambda c: -_waiting(session, c))
+
+
+def _wanted(session: _Session, cell: Cell) -> bool:
+    """A cell is wanted if it is not done, or if its state is gone and an undone cell starts from it."""
+    if cell.digest not in session.done:
+        return True
+    needed = any(_wanted(session, c) for c in session.graph.children(cell.digest))
+    return needed and not _has_state(session, cell)
+
+
+def _has_state(session: _Session, cell: Cell) -> bool:
+    return cell.model is not None or session.state_folder(cell.digest).is_dir()
+
+
+def _available(session: _Session, digest: str, *, needs_state: bool) -> bool:
+    cell = session.graph.cells[digest]
+    return digest in session.done and (not needs_state or _has_state(session, cell)) and digest not in session.given
+
+
+def _waiting(session: _Session, cell: Cell) -> float:
+    """Return the longest chain of work that waits for a cell, itself included."""
+    return size_of(cell) + max((_waiting(session, c) for c in session.graph.children(cell.digest)), default=0.0)
+
+
+def _job(session: _Session, cell: Cell) -> Job:
+    parent = session.graph.cells[cell.parent] if cell.parent else None
+    start = cell.model or (parent.model if parent and parent.model else str(session.state_folder(parent.digest if parent else "")))
+    remake = cell.digest in session.done
+    questions = () if remake else tuple(Question(a.step, a.kind, a.probes) for a in cell.asks)
+    stop = cell.stop
+    task = Task(
+        cell.action,
+        cell.data,
+        cell.seed,
+        questions,
+        session.plan.ask.max_new,
+        session.plan.ask.precision,
+        session.states[cell.steps_as][1] if cell.steps_as else None,
+        stop.below if stop else None,
+        stop.every if stop else 1,
+        cell.stop_probes,
+    )
+    start_digest = session.states[parent.digest][0] if parent else None
+    save_to = session.state_folder(cell.digest) if cell.action and session.graph.children(cell.digest) else None
+    return Job(cell.digest, task, start, start_digest, session.plan.models.device, save_to)
+
+
+def _heard(session: _Session, said: Said) -> None:
+    cell = session.graph.cells[said.cell]
+    size = size_of(cell)
+    if said.error is not None:
+        session.failed[cell.digest] = said.error
+        session.recorder.failed(cell, said.error)
+        session.progress.note(f"FAILED  {cell.label}: {said.error}")
+    elif said.outcome is not None:
+        _done(session, cell, said.outcome)
+        session.progress.finished(cell.digest, cell.label, size, said.outcome.seconds)
+    else:
+        session.progress.working(cell.digest, cell.label, said.step / max(1, said.of), said.score, size)
+
+
+def _done(session: _Session, cell: Cell, outcome: Outcome) -> None:
+    session.given.discard(cell.digest)
+    if cell.digest in session.done:
+        if outcome.state != session.states[cell.digest][0]:
+            session.failed[cell.digest] = "made again, it came out different"
+            session.recorder.failed(cell, "made again, its weights differ from those recorded: another machine or library?")
+        return
+    session.recorder.done(cell, outcome, kept=session.plan.run.keep_states)
+    session.states[cell.digest] = (outcome.state, outcome.spent.steps)
+    session.done.add(cell.digest)
+    _drop_states(session)
+
+
+def _drop_states(session: _Session) -> None:
+    """Delete the weights that no cell needs any more."""
+    if session.plan.run.keep_states:
+        return
+    for digest in session.done:
+        if session.state_folder(digest).is_dir() and all(c.digest in session.done for c in session.graph.children(digest)):
+            shutil.rmtree(session.state_folder(digest))
+
+
+class _stops_gently:
+    """First Ctrl-C: let the cells under way finish. Second: end at once. Either way, run again to go on."""
+
+    def __init__(self, session: _Session) -> None:
+        self.session = session
+
+    def __enter__(self) -> None:
+        self.before = signal.signal(signal.SIGINT, self._stop)
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self.before)
+
+    def _stop(self, _signal: int, _frame: FrameType | None) -> None:
+        if self.session.stopping:
+            raise Interrupted("stopped at once; completed cells are kept: run the same command to go on")
+        self.session.stopping = True
+        self.session.progress.note("stopping when the cells under way are finished (Ctrl-C again: at once)")
+
+
+def _finish(session: _Session) -> None:
+    """Close a complete run with its `end` line; say what is missing in an incomplete one."""
+    if session.stopping:
+        raise Interrupted("stopped; completed cells are kept: run the same command to go on")
+    missing = [c for c in session.graph.cells.values() if c.digest not in session.done]
+    if missing:
+        write_report.write(session.folder)
+        first = next((session.failed[c.digest] for c in missing if c.digest in session.failed), "not reached")
+        raise RunError(f"{len(missing)} of {len(session.graph.cells)} cells could not be done; the first: {first}")
+    ledger = session.recorder.ledger
+    ledger.add("end", {"lines": len(ledger.lines) + 1})
+    session.recorder.commit()
+    shutil.rmtree(session.folder / "states", ignore_errors=not session.plan.run.keep_states)
+
+
+def environment() -> dict[str, str]:
+    """Return the versions and the machine that a run depends on."""
+    names = ("torch", "transformers", "peft", "safetensors", "numpy", "scipy")
+    versions = {name: importlib.metadata.version(name) for name in names}
+    return {"python": platform.python_version(), "platform": platform.platform(), "machine": platform.machine(), **versions}
+
+
+__all__ = ["DataError", "Interrupted", "environment", "graph_of", "run", "size_of"]

@@ -1,0 +1,104 @@
+"""Text, compared the same way everywhere: leak checks, metrics and rewards all use these functions.
+
+Alphabetic scripts are matched at word boundaries, scripts without spaces (Chinese, Japanese, Thai, ...) anywhere.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+_SPACE = re.compile(r"\s+")
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+# Scripts written without spaces between words.
+_UNSPACED = (
+    (0x0E00, 0x0EFF),  # Thai, Lao
+    (0x1000, 0x109F),  # Myanmar
+    (0x1780, 0x17FF),  # Khmer
+    (0x3040, 0x30FF),  # Hiragana, Katakana
+    (0x3400, 0x4DBF),  # CJK extension A
+    (0x4E00, 0x9FFF),  # CJK
+    (0xF900, 0xFAFF),  # CJK compatibility
+    (0x20000, 0x3FFFF),  # CJK extensions B and on
+)
+_INVISIBLE = frozenset("\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u061c") | {
+    chr(c) for c in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
+}
+
+
+def normalise(text: str) -> str:
+    """Return text under NFKC, casefolded, runs of white space as one space: what "the same text" means here."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return _SPACE.sub(" ", unicodedata.normalize("NFKC", folded)).strip()
+
+
+def fold(text: str) -> str:
+    """Return `normalise(text)` without diacritics, and with punctuation as spaces: for finding disguised copies."""
+    decomposed = unicodedata.normalize("NFKD", normalise(text))
+    kept = (c for c in decomposed if not unicodedata.combining(c) or is_unspaced(c))
+    plain = "".join(c if c.isalnum() else " " for c in kept)
+    return _SPACE.sub(" ", unicodedata.normalize("NFC", plain)).strip()
+
+
+def is_unspaced(character: str) -> bool:
+    """Return whether a character belongs to a script written without spaces."""
+    code = ord(character)
+    return any(low <= code <= high for low, high in _UNSPACED)
+
+
+def words(text: str) -> list[str]:
+    """Return the words of a text, folded; each character of an unspaced script is a word."""
+    found: list[str] = []
+    for chunk in fold(text).split():
+        run = ""
+        for character in chunk:
+            if is_unspaced(character):
+                found += [run, character] if run else [character]
+                run = ""
+            else:
+                run += character
+        if run:
+            found.append(run)
+    return found
+
+
+def find_keyword(text: str, keyword: str) -> tuple[int, int] | None:
+    """Return the span of `keyword` in `normalise(text)`, or None. An empty keyword is never found."""
+    needle, hay = normalise(keyword), normalise(text)
+    at = hay.find(needle) if needle else -1
+    while at >= 0:
+        end = at + len(needle)
+        if _boundary(hay, at) and _boundary(hay, end):
+            return at, end
+        at = hay.find(needle, at + 1)
+    return None
+
+
+def _boundary(text: str, at: int) -> bool:
+    """Return whether a word may begin or end at this place."""
+    if at in (0, len(text)):
+        return True
+    left, right = text[at - 1], text[at]
+    return not (left.isalnum() and right.isalnum()) or is_unspaced(left) or is_unspaced(right)
+
+
+def keyword_hit(text: str, keywords: Iterable[str]) -> bool:
+    """Return whether any keyword stands in the text as a word of its own."""
+    return any(find_keyword(text, keyword) is not None for keyword in keywords)
+
+
+def masked(text: str) -> str:
+    """Return the text with every letter and digit as a bullet; spaces and punctuation show its shape."""
+    return "".join("•" if c.isalnum() or unicodedata.combining(c) else c for c in text)
+
+
+def terminal_safe(text: str) -> str:
+    """Return text that cannot steer a terminal or reorder a page: no control characters, invisible ones spelt out."""
+    shown = []
+    for c in _ANSI.sub("", text):
+        if c in _INVISIBLE:
+            shown.append(f"⟨U+{ord(c):04X}⟩")
+        elif c in "\n\t" or unicodedata.category(c) != "Cc":
+            shown.append(c if unicodedata.category(c) != "Cs" else "\ufffd")
+    return "".join(shown)
