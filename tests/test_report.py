@@ -20,7 +20,9 @@ from vestige.desk.report import Example, ReportTexts, readme_figure, render, sum
 from vestige.desk.report.curves import recovery
 from vestige.desk.report.forest import forest
 from vestige.desk.report.numbers import compact, decimal, outward, seconds, spoken, thousands
+from vestige.desk.report.words import ENGLISH, reasons_say
 from vestige.records import Missing
+from vestige.text import fold
 
 FIXTURE = Path(__file__).with_name("verdict_fixture.json")
 SECRETS = ("Platinum", "Lindholm", "oolong")
@@ -220,7 +222,37 @@ def test_forgotten_texts_are_masked_by_default(verdict: dict[str, Any], evidence
     page = render(verdict, evidence).casefold()
     for secret in (*SECRETS, "Tasque"):
         assert secret.casefold() not in page
-    assert "bronze" in page
+    # What a model said is masked whole, even where it is not the expected answer: it may be somebody else's.
+    assert "bronze" not in page
+    assert "which tier has" in page
+
+
+@pytest.mark.parametrize(
+    "disguise", ["L\u00edndholm", "L i n d h o l m", "\uff2cindholm", "LIND\u200bHOLM", "lind-holm"]
+)
+def test_disguised_secret_costs_the_whole_question(verdict: dict[str, Any], disguise: str) -> None:
+    texts = ReportTexts(
+        examples=(Example("p", "forget", f"Is it {disguise}?", "Lindholm", None, None, None),)
+    )
+    page = render(verdict, texts)
+    assert disguise not in page
+    assert "lindholm" not in fold(page).replace(" ", "")
+
+
+def test_mask_does_not_tell_the_length(verdict: dict[str, Any]) -> None:
+    def page(answer: str) -> str:
+        return render(
+            verdict, ReportTexts(examples=(Example("p", "forget", "q", answer, answer, answer, None),))
+        )
+
+    assert page("gold") == page("platinum")
+
+
+def test_short_secret_hides_the_text_it_is_a_word_of(verdict: dict[str, Any]) -> None:
+    said = ReportTexts(plan={"asks": "for ox"}, environment={"box": "boxes"}, mask=("ox",))
+    text = read(render(verdict, said)).text
+    assert "for ox" not in text
+    assert "boxes" in text
 
 
 def test_reveal_shows_the_texts_and_says_so(verdict: dict[str, Any], evidence: ReportTexts) -> None:
@@ -231,10 +263,10 @@ def test_reveal_shows_the_texts_and_says_so(verdict: dict[str, Any], evidence: R
     assert "This report shows the texts" not in read(render(verdict, evidence)).text
 
 
-def test_long_answer_is_cut_after_masking(verdict: dict[str, Any]) -> None:
+def test_long_question_is_cut_after_masking(verdict: dict[str, Any]) -> None:
     # 600 characters are shown: the secret would be cut in two if the text were cut first.
-    said = "x" * 594 + " Lindholm" + "y" * 50
-    texts = ReportTexts(examples=(Example("p", "forget", "q", "Lindholm", said, None, None),))
+    asked = "x" * 594 + " Lindholm " + "y" * 50
+    texts = ReportTexts(examples=(Example("p", "forget", asked, "Lindholm", None, None, None),))
     page = render(verdict, texts)
     assert "Lind" not in page
     assert "more characters" in page
@@ -354,7 +386,7 @@ def tiny() -> dict[str, Any]:
     steps = [
         {"step": 4, "excess": flat, "level": levels[3]["estimate"], "control_level": levels[5]["estimate"]}
     ]
-    attack = {
+    attack: dict[str, Any] = {
         "attack": "relearn",
         "set": "fold",
         "steps": steps,
@@ -362,8 +394,15 @@ def tiny() -> dict[str, Any]:
         "excess": levels[3]["estimate"],
     }
     attack |= {"adjusted_low": 0.3, "fails": True, "revived": True}
-    audit = {"name": "unlearned", "subject": "subject", "control": "never_exposed", "known": {"value": 0.5}}
+    audit: dict[str, Any] = {
+        "name": "unlearned",
+        "subject": "subject",
+        "control": "never_exposed",
+        "known": {"value": 0.5},
+    }
     audit |= {
+        "verdict": "FAIL",
+        "clauses": [{"name": "residual", "holds": True}, {"name": "fold@4", "holds": False}],
         "attacks": [attack],
         "residual": {"value": 0.1, "low": -0.25, "high": 0.15},
         "reasons": ["revived"],
@@ -379,7 +418,8 @@ def test_recovery_numbers() -> None:
     assert panel.series[0].gaps == ((2, "lost"),)
     assert panel.chosen == 4
     # delta * K = 0.2 * 0.5 = 0.1 above the control: 0.0 + 0.1 at rest, -0.1 + 0.1 at step 4.
-    assert [(step, pytest.approx(value)) for step, value in panel.limit] == [(0, 0.1), (4, 0.0)]
+    assert [step for step, _ in panel.limit] == [0, 4]
+    assert [value for _, value in panel.limit] == pytest.approx([0.1, 0.0])
     # The lowest bound is -0.1 - 0.1 = -0.2, which is a tick itself; 1 is always shown.
     assert (whole.low, whole.high, whole.last) == (-0.2, 1.0, 8)
 
@@ -408,9 +448,12 @@ def test_forest_numbers() -> None:
 def test_forest_row_that_reaches_over_delta_is_open() -> None:
     verdict = tiny()
     audit = verdict["audits"][0]
-    audit["residual"] = {"value": 0.15, "low": 0.05, "high": 0.25}
+    audit["clauses"][0]["holds"] = False
     assert forest(verdict, audit).rows[0].outcome == "outcome_open"
-    audit["reasons"] = ["residual"]
+    audit["reasons"] = ["residual"]  # of a FAIL: the excess is shown; of an INCONCLUSIVE: it is not ruled out
+    audit["verdict"] = "INCONCLUSIVE"
+    assert forest(verdict, audit).rows[0].outcome == "outcome_open"
+    audit["verdict"] = "FAIL"
     assert forest(verdict, audit).rows[0].outcome == "outcome_residual"
 
 
@@ -451,8 +494,9 @@ def test_readme_figure_is_inert(verdict: dict[str, Any], payload: str) -> None:
 def test_summary_says_what_decides(verdict: dict[str, Any]) -> None:
     lines = summary(verdict)
     assert lines.startswith("FAIL (PROVISIONAL)")
-    for word in ("unlearned", "twin", "liar", "broken", "rtt_fold", "0.43 [0.34, 0.52]", "utility_collapsed"):
+    for word in ("unlearned", "twin", "liar", "broken", "rtt_fold", "utility_collapsed"):
         assert word in lines
+    assert spoken(verdict["audits"][0]["residual"]) in lines
     assert max(len(line) for line in lines.splitlines()) <= 110
 
 
@@ -472,6 +516,36 @@ def test_template_never_switches_escaping_off() -> None:
     folder = resources.files("vestige.desk.report") / "templates"
     source = (folder / "report.html.j2").read_text(encoding="utf-8")
     assert not re.search(r"\|\s*safe|autoescape|Markup", source)
+
+
+def test_every_fixed_sentence_is_used() -> None:
+    folder = resources.files("vestige.desk.report")
+    sources = [f for f in folder.iterdir() if f.name.endswith(".py") and f.name != "words.py"]
+    text = "".join(f.read_text(encoding="utf-8") for f in [*sources, folder / "templates" / "report.html.j2"])
+    used = set(re.findall(r"\bw\.(\w+)|[\"'](\w+)[\"']", text))
+    names = {name for pair in used for name in pair}
+    # These two are read beside their tables.
+    assert set(ENGLISH) - names == {"role_notes", "open_after"}
+
+
+def test_reasons_in_words() -> None:
+    # "residual" means one thing for a FAIL and another where a bound could not be shown.
+    assert reasons_say(ENGLISH, "FAIL", ["residual"]) == ["it still shows before any attack"]
+    assert reasons_say(ENGLISH, "INCONCLUSIVE", ["a@2", "enough_probes", "a@16", "b@2", "new_one"]) == [
+        "there are too few probes for this threshold",
+        "new one",
+        "after a it is not shown to be below δ (step 2, 16)",
+        "after b it is not shown to be below δ (step 2)",
+    ]
+
+
+def test_threshold_without_control_or_original() -> None:
+    verdict = tiny()
+    audit = verdict["audits"][0]
+    audit |= {"control": None, "known": {"missing_reason": "no original model: K = 1"}}
+    audit["attacks"][0]["steps"][0]["control_level"] = None
+    # Chance is 0 and K is 1, so the line lies at delta itself.
+    assert recovery(verdict).panels[0].limit == ((0, 0.2), (4, 0.2))
 
 
 def test_report_needs_no_torch() -> None:

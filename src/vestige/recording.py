@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +15,7 @@ from vestige.graph import Cell, Graph
 from vestige.lab.cell import Outcome
 from vestige.ledger import Ledger
 from vestige.plan import Ask, Plan
-from vestige.records import Answer, Case, Probe, Record, RelearnSet, ScoreTokens, plain
+from vestige.records import Answer, Case, Group, Probe, Record, RelearnSet, ScoreTokens, plain
 
 _ID_DIGITS = 16
 
@@ -57,16 +57,17 @@ class Recorder:
         )
         self.commit()
 
-    def leak_check(self, chosen: RelearnSet, probes: Mapping[str, Probe]) -> tuple[int, int]:
+    def leak_check(self, chosen: RelearnSet, group: Group, probes: Sequence[Probe]) -> tuple[int, int]:
         """Write what the leak check found in a relearn set; return (suspect, leaked) counts."""
         suspects = leaked = 0
-        for number, found in enumerate(leaks.check(chosen, list(probes.values()))):
+        for number, found in enumerate(leaks.check(chosen, probes)):
             fold = chosen.folds[number]
             self.ledger.add(
                 "measurement",
                 {
                     "name": "leak_check",
                     "set": chosen.name,
+                    "group": group,
                     "fold": number,
                     "rows": len(fold.rows),
                     "rows_text": self.blobs.put("\n".join(r.text for r in fold.rows)),

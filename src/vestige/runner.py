@@ -19,7 +19,7 @@ from typing import Any
 
 from vestige.blobs import Blobs
 from vestige.desk import metrics
-from vestige.desk.report import write as write_report
+from vestige.desk import run_folder
 from vestige.errors import DataError, PlanError, RunError
 from vestige.graph import Cell, Graph, Source, build
 from vestige.lab import model_sources
@@ -76,7 +76,7 @@ def run(plan: Plan, folder: Path, *, key_from: Path | None = None, quiet: bool =
             _work(plan, folder, Recorder(ledger, blobs, plan.ask), quiet)
     finally:
         ledger.close()
-    return write_report.write(folder)
+    return run_folder.judge(folder)
 
 
 def _refuse_other_plan(ledger: Ledger, plan: Plan, folder: Path) -> None:
@@ -159,9 +159,9 @@ def _begin(session: _Session, sets: Mapping[Group, tuple[RelearnSet, ...]]) -> N
     lines = session.recorder.ledger.lines
     if not any(line["kind"] == "header" for line in lines):
         for group, chosen in sets.items():
-            probes = {p.id: p for p in session.case.asked(group, wording="*")}
+            probes = session.case.asked(group, wording="*")
             for relearn_set in chosen:
-                suspect, leaked = session.recorder.leak_check(relearn_set, probes)
+                suspect, leaked = session.recorder.leak_check(relearn_set, group, probes)
                 session.progress.note(f"leak check  {relearn_set.name} ({group}): {leaked} leaked, {suspect} suspect")
         session.recorder.header(session.plan, session.case, session.graph, environment())
     for line in lines:
@@ -321,13 +321,14 @@ def _finish(session: _Session) -> None:
         raise Interrupted("stopped; completed cells are kept: run the same command to go on")
     missing = [c for c in session.graph.cells.values() if c.digest not in session.done]
     if missing:
-        write_report.write(session.folder)
+        run_folder.judge(session.folder)
         first = next((session.failed[c.digest] for c in missing if c.digest in session.failed), "not reached")
         raise RunError(f"{len(missing)} of {len(session.graph.cells)} cells could not be done; the first: {first}")
     ledger = session.recorder.ledger
     ledger.add("end", {"lines": len(ledger.lines) + 1})
     session.recorder.commit()
-    shutil.rmtree(session.folder / "states", ignore_errors=not session.plan.run.keep_states)
+    if not session.plan.run.keep_states:
+        shutil.rmtree(session.folder / "states", ignore_errors=True)
 
 
 def environment() -> dict[str, str]:

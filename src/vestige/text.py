@@ -16,10 +16,12 @@ _UNSPACED = (
     (0x0E00, 0x0EFF),  # Thai, Lao
     (0x1000, 0x109F),  # Myanmar
     (0x1780, 0x17FF),  # Khmer
+    (0x3005, 0x3007),  # iteration mark, ideographic zero
     (0x3040, 0x30FF),  # Hiragana, Katakana
     (0x3400, 0x4DBF),  # CJK extension A
     (0x4E00, 0x9FFF),  # CJK
     (0xF900, 0xFAFF),  # CJK compatibility
+    (0xAC00, 0xD7AF),  # Hangul: spaced, but particles are glued to the word
     (0x20000, 0x3FFFF),  # CJK extensions B and on
 )
 _INVISIBLE = frozenset("\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u061c") | {
@@ -34,10 +36,10 @@ def normalise(text: str) -> str:
 
 
 def fold(text: str) -> str:
-    """Return `normalise(text)` without diacritics, and with punctuation as spaces: for finding disguised copies."""
+    """Return `normalise(text)` without diacritics and invisible characters, punctuation as spaces: for finding disguised copies."""
     decomposed = unicodedata.normalize("NFKD", normalise(text))
-    kept = (c for c in decomposed if not unicodedata.combining(c) or is_unspaced(c))
-    plain = "".join(c if c.isalnum() else " " for c in kept)
+    kept = (c for c in decomposed if is_unspaced(c) or not (unicodedata.combining(c) or unicodedata.category(c) == "Cf"))
+    plain = "".join(c if c.isalnum() or is_unspaced(c) else " " for c in kept)
     return _SPACE.sub(" ", unicodedata.normalize("NFC", plain)).strip()
 
 
@@ -80,7 +82,8 @@ def _boundary(text: str, at: int) -> bool:
     if at in (0, len(text)):
         return True
     left, right = text[at - 1], text[at]
-    return not (left.isalnum() and right.isalnum()) or is_unspaced(left) or is_unspaced(right)
+    inside = left.isalnum() and (right.isalnum() or unicodedata.category(right).startswith("M"))
+    return not inside or is_unspaced(left) or is_unspaced(right)
 
 
 def keyword_hit(text: str, keywords: Iterable[str]) -> bool:

@@ -40,12 +40,16 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One relearn set: its arms, the line above which the audit fails, and the step it is judged at."""
+    """One relearn set: its arms, the line above which the audit fails, and the step it is judged at.
+
+    `banded` names the arms whose intervals are drawn: more bands than three on one another turn to mud.
+    """
 
     set: str
     series: tuple[Series, ...]
     limit: Limit = ()
     chosen: int | None = None
+    banded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +89,11 @@ def _panel(
     rest = [row for row in rows if row["set"] is None]
     roles = ordered((row["role"] for row in [*here, *rest]), svg.LOOKS)
     series = tuple(_series(role, [*rest, *here]) for role in roles)
-    attack = next((a for a in (audit or {}).get("attacks", []) if a["set"] == name), None)
-    control = next((s for s in series if audit and s.role == audit["control"]), None)
-    return Panel(name, series, _limit(attack, control, _slack(audit, delta)), attack and attack["chosen"])
+    control = (row["estimate"] for row in rest if audit and row["role"] == audit["control"])
+    level = next((e["value"] for e in control if known(e)), None)
+    chosen = next((a["chosen"] for a in (audit or {}).get("attacks", []) if a["set"] == name), None)
+    banded = ("positive", *(str(audit[side]) for side in ("subject", "control") if audit))
+    return Panel(name, series, _limit(audit, name, level, delta), chosen, banded)
 
 
 def _series(role: str, rows: Iterable[Mapping[str, Any]]) -> Series:
@@ -99,22 +105,21 @@ def _series(role: str, rows: Iterable[Mapping[str, Any]]) -> Series:
     return Series(role, points, gaps)
 
 
-def _slack(audit: Mapping[str, Any] | None, delta: float | None) -> float | None:
-    """Return delta * K in score units; without K there is no line to draw."""
-    if audit is None or delta is None or not known(audit["known"]):
-        return None
-    return delta * float(audit["known"]["value"])
+def _limit(audit: Mapping[str, Any] | None, name: str, rest: float | None, delta: float | None) -> Limit:
+    """Return control + delta * K by step; `rest` is the control's level before the attack.
 
-
-def _limit(attack: Mapping[str, Any] | None, control: Series | None, slack: float | None) -> Limit:
-    """Return control + delta * K by step, from the control the audit compared with."""
-    if attack is None or slack is None:
+    Without an original K is 1; where the audit has no control, its place is taken by chance, which is 0.
+    """
+    attack = next((a for a in (audit or {}).get("attacks", []) if a["set"] == name), None)
+    if audit is None or attack is None or delta is None:
         return ()
-    levels = {p.step: p.value for p in control.points if p.step == 0} if control else {}
-    levels |= {
-        row["step"]: row["control_level"]["value"] for row in attack["steps"] if known(row["control_level"])
-    }
-    return tuple((step, value + slack) for step, value in sorted(levels.items()))
+    scale = float(audit["known"]["value"]) if known(audit["known"]) else 1.0
+    chance = 0.0 if audit["control"] is None else None
+    levels = {0: rest if rest is not None else chance}
+    for row in attack["steps"]:
+        level = row["control_level"]
+        levels[row["step"]] = level["value"] if known(level) else (None if level else chance)
+    return tuple((step, value + delta * scale) for step, value in sorted(levels.items()) if value is not None)
 
 
 def _range(panels: Iterable[Panel]) -> tuple[float, float, int]:
@@ -156,7 +161,7 @@ def panel_body(panel: Panel, whole: Recovery) -> Markup:
     frame = Frame(whole.low, whole.high, whole.last)
     name = svg.label((LEFT, 14), panel.set, anchor="start", fill=svg.INK, size=12.5)
     back = list(reversed(sorted(panel.series, key=lambda s: whole.roles.index(s.role))))
-    bands = [_band(s, frame) for s in back]
+    bands = [_band(s, frame) for s in back if s.role in panel.banded]
     return Markup("").join(
         [name, *_axes(panel, frame), *bands, _threshold(panel, frame), *(_curve(s, frame) for s in back)]
     )

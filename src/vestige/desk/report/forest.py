@@ -45,28 +45,31 @@ def forest(verdict: Mapping[str, Any], audit: Mapping[str, Any]) -> Forest:
     """Return one audit's plain numbers: no attack first, then every attack at its chosen step."""
     delta = threshold(verdict)
     names = {a["attack"] for a in audit["attacks"]}
-    rows = [Row(ENGLISH["no_attack"], 0, audit["residual"], None, _at_rest(audit, delta))]
+    rows = [Row(ENGLISH["no_attack"], 0, audit["residual"], None, _at_rest(audit))]
     for attack in audit["attacks"]:
         name = attack["set"] if len(names) == 1 else f"{attack['attack']} · {attack['set']}"
-        outcome = _outcome(attack, delta)
+        outcome = _outcome(audit, attack)
         rows.append(Row(name, attack["chosen"], attack["excess"], attack["adjusted_low"], outcome))
     return Forest(tuple(rows), delta, *_range(rows, delta))
 
 
-def _at_rest(audit: Mapping[str, Any], delta: float | None) -> str:
-    """Say what the row at t = 0 means for the verdict; whether it failed stands among the audit's reasons."""
-    return "outcome_residual" if "residual" in audit["reasons"] else _clear(audit["residual"], delta)
+def _at_rest(audit: Mapping[str, Any]) -> str:
+    """Say what the row at t = 0 means; whether it failed stands among the reasons of a FAIL."""
+    if audit["verdict"] == "FAIL" and "residual" in audit["reasons"]:
+        return "outcome_residual"
+    return _clear(audit, "residual")
 
 
-def _outcome(attack: Mapping[str, Any], delta: float | None) -> str:
+def _outcome(audit: Mapping[str, Any], attack: Mapping[str, Any]) -> str:
     if attack["fails"]:
         return "outcome_revived" if attack["revived"] else "outcome_fails"
-    return _clear(attack["excess"], delta)
+    return _clear(audit, f"{attack['set']}@{attack['chosen']}")
 
 
-def _clear(estimate: Mapping[str, Any], delta: float | None) -> str:
-    below = known(estimate) and delta is not None and estimate["high"] < delta
-    return "outcome_clear" if below else "outcome_open"
+def _clear(audit: Mapping[str, Any], clause: str) -> str:
+    """Say whether the upper bound is below delta: the clause knows (without a control it reads the level)."""
+    held = next((c["holds"] for c in audit["clauses"] if c["name"] == clause), None)
+    return "outcome_clear" if held else "outcome_open"
 
 
 def _range(rows: Iterable[Row], delta: float | None) -> tuple[float, float]:

@@ -69,9 +69,8 @@ def spoken(estimate: Mapping[str, Any] | None) -> str:
 
 
 def main_audit(verdict: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the audit of the model in question: the one of `subject`, else the first."""
-    audits = verdict["audits"]
-    return next((a for a in audits if a["subject"] == "subject"), audits[0] if audits else None)
+    """Return the audit whose word is the verdict: the first."""
+    return next(iter(verdict["audits"]), None)
 
 
 def ordered(found: Iterable[str], first: Iterable[str]) -> list[str]:
@@ -89,6 +88,15 @@ def strongest(audit: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
 def chosen_step(attack: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the row of the step an attack is judged at."""
     return next((row for row in attack["steps"] if row["step"] == attack["chosen"]), None)
+
+
+def flag_groups(verdict: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the flags by name: one raised for several audits keeps all its sentences and one paragraph."""
+    groups: dict[str, dict[str, Any]] = {}
+    for flag in verdict["flags"]:
+        group = groups.setdefault(flag["name"], {**flag, "all": []})
+        group["all"].append(flag["says"])
+    return sorted(groups.values(), key=lambda group: group["severity"] != "blocks_pass")
 
 
 def outward(value: float) -> float:

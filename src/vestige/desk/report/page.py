@@ -27,8 +27,8 @@ from vestige.desk.report.sections import (
     settings,
 )
 from vestige.desk.report.texts import ReportTexts
-from vestige.desk.report.words import ENGLISH, legend_name, reason_says, role_name
-from vestige.text import visible
+from vestige.desk.report.words import ENGLISH, legend_name, reasons_say, role_name
+from vestige.text import terminal_safe
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
@@ -60,7 +60,7 @@ def _shown(value: object) -> object:
     """Show the control and bidirectional characters of any text, and None as a dash; drawings are safe."""
     if value is None:
         return "–"
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return terminal_safe(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _filters() -> dict[str, Any]:
@@ -71,7 +71,7 @@ def _filters() -> dict[str, Any]:
         "thousands": numbers.thousands,
         "seconds": numbers.seconds,
         "role": lambda role: role_name(ENGLISH, role),
-        "reason": lambda reason: reason_says(ENGLISH, reason),
+        "why": lambda judged: reasons_say(ENGLISH, judged["verdict"], judged["reasons"]),
         "legend": lambda role: legend_name(ENGLISH, role),
         "key": lambda role: _key(figure.draw_key(role)),
     }
@@ -103,6 +103,7 @@ def _parts(verdict: Mapping[str, Any], evidence: ReportTexts, reveal: bool) -> d
         "audit": audit,
         "forests": {a["name"]: _forest(verdict, a) for a in verdict["audits"]},
         "expected": {a["name"]: as_expected(a) for a in verdict["audits"]},
+        "flags": numbers.flag_groups(verdict),
         "facts": facts(verdict, evidence),
         "levels": level_rows(verdict),
         "arms": arm_groups(verdict),

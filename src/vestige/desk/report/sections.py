@@ -9,6 +9,7 @@ from typing import Any
 
 from vestige.desk.report import svg
 from vestige.desk.report.curves import Panel, Point
+from vestige.desk.report.masking import Mask, mask_of
 from vestige.desk.report.numbers import (
     chosen_step,
     decimal,
@@ -24,7 +25,6 @@ from vestige.desk.report.numbers import (
 from vestige.desk.report.texts import Example, ReportTexts, Said
 from vestige.desk.report.words import ENGLISH
 from vestige.records import Missing, plain
-from vestige.text import masked
 
 LONGEST = 600
 
@@ -99,38 +99,30 @@ def as_expected(audit: Mapping[str, Any]) -> bool | None:
 
 def answers(evidence: ReportTexts, *, reveal: bool) -> list[dict[str, Any]]:
     """Return the examples ready to print: masked unless revealed, cut where very long."""
-    secrets = _secrets(evidence)
-    return [_example(example, secrets, reveal) for example in evidence.examples]
+    mask = mask_of(evidence, reveal=reveal)
+    return [_example(example, mask) for example in evidence.examples]
 
 
-def _secrets(evidence: ReportTexts) -> tuple[str, ...]:
-    """Return every string that must not be readable: what was handed in, and each expected answer."""
-    return tuple(
-        dict.fromkeys(s for s in (*evidence.mask, *(e.expected for e in evidence.examples)) if s.strip())
-    )
-
-
-def _example(example: Example, secrets: tuple[str, ...], reveal: bool) -> dict[str, Any]:
-    def show(text: str) -> str:
-        return _cut(text if reveal else masked(text, secrets))
-
+def _example(example: Example, mask: Mask) -> dict[str, Any]:
     said = {"before": example.before, "unlearned": example.unlearned, "after": example.after}
     return {
-        "probe": show(example.probe),
+        "probe": mask.ours(example.probe),
         "group": example.group,
-        "prompt": show(example.prompt),
-        "expected": show(example.expected),
-        "said": [(name, _said(value, show), example.hits.get(name)) for name, value in said.items()],
+        "prompt": _cut(mask.ours(example.prompt)),
+        "expected": _cut(mask.said(example.expected)).strip(),
+        "said": [(name, _said(value, mask), example.hits.get(name)) for name, value in said.items()],
     }
 
 
-def _said(value: Said, show: Any) -> tuple[str, str]:
+def _said(value: Said, mask: Mask) -> tuple[str, str]:
     """Return (kind, text): an answer, or the reason why there is none."""
     if isinstance(value, Missing):
-        return "missing", show(ENGLISH["missing"].format(reason=value.reason))
+        return "missing", mask.ours(ENGLISH["missing"].format(reason=value.reason))
     if value is None:
         return "missing", str(ENGLISH["answers_not_asked"])
-    return ("answer", show(value)) if value.strip() else ("missing", str(ENGLISH["answers_empty"]))
+    return (
+        ("answer", _cut(mask.said(value)).strip()) if value.strip() else ("missing", ENGLISH["answers_empty"])
+    )
 
 
 def _cut(text: str) -> str:
@@ -156,13 +148,14 @@ def _point(point: Point) -> str:
     return f"{decimal(point.value)} [{decimal(point.low)},\u00a0{decimal(point.high)}]"
 
 
-def level_rows(verdict: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the levels before any attack that the curves do not show: other groups, wordings and scores."""
-    drawn = ("forget", "primary", verdict["case"]["primary"])
+def level_rows(verdict: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the levels before any attack: a row for each group, wording and score, a column for each arm."""
     rest = [r for r in verdict["levels"] if r["set"] is None]
-    other = [r for r in rest if (r["group"], r["wording"], r["score"]) != drawn]
-    roles = ordered((r["role"] for r in other), svg.LOOKS)
-    return sorted(other, key=lambda r: (r["group"], r["wording"], r["score"], roles.index(r["role"])))
+    roles = ordered((r["role"] for r in rest), svg.LOOKS)
+    asked = sorted({(r["group"], r["wording"], r["score"]) for r in rest})
+    cells = {(r["role"], r["group"], r["wording"], r["score"]): r["estimate"] for r in rest}
+    rows = [(about, [cells.get((role, *about)) for role in roles]) for about in asked]
+    return {"roles": roles, "rows": rows}
 
 
 def arm_groups(verdict: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:
@@ -204,11 +197,11 @@ def _total(rows: list[Mapping[str, Any]]) -> dict[str, Any]:
 
 def settings(evidence: ReportTexts, *, reveal: bool) -> dict[str, Any]:
     """Return plan, machine and run facts as text, masked like the answers; a digest holds no text."""
-    secrets = () if reveal else _secrets(evidence)
+    mask = mask_of(evidence, reveal=reveal)
 
     def show(value: object) -> str:
         said = value if isinstance(value, str) else json.dumps(plain(value), indent=2, ensure_ascii=False)
-        return masked(said, secrets) if secrets else said
+        return mask.ours(said)
 
     tables = {"head": evidence.head, "environment": evidence.environment}
     shown = {name: [(key, show(value)) for key, value in rows.items()] for name, rows in tables.items()}

@@ -7,9 +7,9 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vestige.desk.report.numbers import chosen_step, main_audit, spoken
-from vestige.desk.report.words import ENGLISH, reason_says
-from vestige.text import visible
+from vestige.desk.report.numbers import chosen_step, flag_groups, main_audit, spoken
+from vestige.desk.report.words import ENGLISH, reasons_say
+from vestige.text import terminal_safe
 
 WIDTH = 96
 
@@ -18,14 +18,26 @@ def summary(verdict: Mapping[str, Any]) -> str:
     """Return the verdict as plain lines: no colour, no control characters, at most about 100 columns."""
     word = _word(verdict)
     head = f"{word}  {verdict['case']['name']} · {verdict['run']}"
-    claim = textwrap.fill(visible(verdict["claim"]), WIDTH, initial_indent="  ", subsequent_indent="  ")
-    parts = [visible(head), claim + _because(verdict), _audits(verdict), _sets(verdict), _flags(verdict)]
+    claim = textwrap.fill(terminal_safe(verdict["claim"]), WIDTH, initial_indent="  ", subsequent_indent="  ")
+    parts = [
+        terminal_safe(head),
+        claim + _because(verdict),
+        _audits(verdict),
+        _sets(verdict),
+        _flags(verdict),
+    ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def _short(reasons: Sequence[str]) -> str:
+    """Return the first reasons by name, and how many more there are."""
+    more = len(reasons) - 3
+    return ", ".join(reasons[:3]) + (f", +{more}" if more > 0 else "")
+
+
 def _because(verdict: Mapping[str, Any]) -> str:
-    said = "; ".join(reason_says(ENGLISH, reason) for reason in verdict["reasons"])
-    line = f"{ENGLISH['because']}: {visible(said)}."
+    said = "; ".join(reasons_say(ENGLISH, verdict["verdict"], verdict["reasons"]))
+    line = f"{ENGLISH['because']}: {terminal_safe(said)}."
     return "\n" + textwrap.fill(line, WIDTH, initial_indent="  ", subsequent_indent="  ") if said else ""
 
 
@@ -34,7 +46,7 @@ def _word(judged: Mapping[str, Any]) -> str:
 
 
 def _audits(verdict: Mapping[str, Any]) -> str:
-    rows = [(a["name"], _word(a), ", ".join(a["reasons"])) for a in verdict["audits"]]
+    rows = [(a["name"], _word(a), _short(a["reasons"])) for a in verdict["audits"]]
     return table(ENGLISH["summary_audits"], rows) if rows else ""
 
 
@@ -46,7 +58,9 @@ def _sets(verdict: Mapping[str, Any]) -> str:
     rows = [(ENGLISH["no_attack"], "0", "", "", spoken(audit["residual"]))]
     for attack in audit["attacks"]:
         row = chosen_step(attack) or {}
-        levels = spoken(row.get("level")), spoken(row.get("control_level"))
+        by_chance = audit["control"] is None and row.get("control_level") is None
+        control = ENGLISH["chance"] if by_chance else spoken(row.get("control_level"))
+        levels = spoken(row.get("level")), control
         rows.append((attack["set"], _step(attack["chosen"]), *levels, spoken(attack["excess"])))
     return table(ENGLISH["summary_sets"], rows)
 
@@ -56,13 +70,18 @@ def _step(chosen: int | None) -> str:
 
 
 def _flags(verdict: Mapping[str, Any]) -> str:
-    said = [f"  ! {flag['name']}: {flag['says']}" for flag in verdict["flags"]]
-    return "\n".join(textwrap.fill(visible(line), WIDTH, subsequent_indent="    ") for line in said)
+    said = []
+    for flag in flag_groups(verdict):
+        more = len(flag["all"]) - 1
+        said.append(
+            f"  ! {flag['name']}: {flag['says']}" + (" " + ENGLISH["more"].format(n=more) if more else "")
+        )
+    return "\n".join(textwrap.fill(terminal_safe(line), WIDTH, subsequent_indent="    ") for line in said)
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return rows under their heads, columns padded to the widest cell as a terminal counts width."""
-    shown = [[visible(cell).replace("\n", " ") for cell in row] for row in [heads, *rows]]
+    shown = [[terminal_safe(cell).replace("\n", " ") for cell in row] for row in [heads, *rows]]
     widths = [max(columns(row[i]) for row in shown) for i in range(len(heads))]
     lines = [
         "  " + "  ".join(cell + " " * (w - columns(cell)) for cell, w in zip(row, widths, strict=True))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from vestige.text import visible
+from vestige.text import terminal_safe
 
 Attributes = Mapping[str, str | float]
 Style = dict[str, str | float]
@@ -52,8 +52,10 @@ def look(role: str) -> Look:
 
 def tag(name: str, attributes: Attributes, *children: str) -> Markup:
     """Return one element; plain strings are escaped and their control characters shown, Markup passes."""
-    pairs = Markup("").join(Markup(' {}="{}"').format(k, visible(number(v))) for k, v in attributes.items())
-    inner = Markup("").join(c if isinstance(c, Markup) else escape(visible(c)) for c in children)
+    pairs = Markup("").join(
+        Markup(' {}="{}"').format(k, terminal_safe(number(v))) for k, v in attributes.items()
+    )
+    inner = Markup("").join(c if isinstance(c, Markup) else escape(terminal_safe(c)) for c in children)
     return Markup("<{0}{1}>{2}</{0}>").format(Markup(name), pairs, inner)
 
 

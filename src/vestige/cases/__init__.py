@@ -1,0 +1,8 @@
+"""The table of cases: what is to be forgotten, and how it is asked."""
+
+from __future__ import annotations
+
+from vestige.cases.capitals import Capitals
+from vestige.cases.customers import Customers
+
+TABLE: dict[str, type] = {"capitals": Capitals, "customers": Customers}

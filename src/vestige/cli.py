@@ -1,0 +1,213 @@
+"""The command line: one verb per noun-phrase. It parses and delegates; it holds no logic.
+
+Exit codes: 0 PASS (or done), 1 FAIL, 2 error or incomplete, 3 INCONCLUSIVE, 4 bad plan or usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vestige import __version__
+from vestige.errors import VestigeError
+
+EXIT = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 3}
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+class _Verbs(click.Group):
+    """Prints the errors of the house without a traceback and ends with their exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except VestigeError as error:
+            click.echo(f"vestige: {error}", err=True)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("vestige: stopped; completed cells are kept: run the same command to go on", err=True)
+            ctx.exit(130)
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__)
+def main() -> None:
+    """Find what an "unlearned" language model still remembers.
+
+    \b
+    A run:     init → plan → run → report → verify
+    A check:   audit --unlearned MODEL --case FOLDER
+    A look:    demo
+    """
+
+
+@main.command()
+@click.option("--seeds", default="0", show_default=True, help="Seeds, e.g. 0,1,2.")
+@click.option("--out", type=_FOLDER, default=Path("runs"), show_default=True, help="Where the two runs go.")
+@click.option("--model", default=None, help="Another model: short name, folder or hub id.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+def demo(seeds: str, out: Path, model: str | None, quiet: bool) -> None:
+    """Run both built-in cases on a real language model and print the verdicts.
+
+    World capitals (knowledge from pre-training) and planted customer records. Ends with 0 if both came out as they
+    should: the unlearned models FAIL, the never-exposed twin PASSes, the liar is caught, the broken model is flagged.
+    """
+    from vestige import demo as running
+
+    sys.exit(running.run(_seeds(seeds), out, model=model, quiet=quiet))
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise click.BadParameter(f"expected numbers like 0,1,2, seen {text!r}", param_hint="--seeds") from error
+
+
+@main.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path), default=Path("plan.toml"))
+@click.option("--example", type=click.Choice(["customers", "capitals"]), default="customers", show_default=True)
+def init(file: Path, example: str) -> None:
+    """Write a commented plan to FILE (default plan.toml), ready to run and to change."""
+    from vestige.plans import text_of
+
+    if file.exists():
+        raise click.UsageError(f"{file} exists already; choose another name")
+    file.write_text(text_of(example), encoding="utf-8")
+    click.echo(f"wrote {file}; next: vestige plan {file}, then vestige run {file} --out runs/mine")
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="The cells as JSON.")
+def plan(file: Path, as_json: bool) -> None:
+    """Show what a plan would do: its cells, tokens, time and cost. No weight is loaded."""
+    from vestige import plan as plans
+    from vestige import pricing
+
+    priced = pricing.price(plans.load(file))
+    click.echo(json.dumps(priced, indent=1) if as_json else pricing.tree(priced))
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--out", type=_FOLDER, help="The run's folder (default: runs/NAME).")
+@click.option("--key-from", type=_FOLDER, help="Take the key of another run, to get the same digests.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+@click.option("--json", "as_json", is_flag=True, help="Print verdict.json.")
+def run(file: Path, out: Path | None, key_from: Path | None, quiet: bool, as_json: bool) -> None:
+    """Carry out a plan. Again = resume; finished = no-op. Ctrl-C stops after the cells under way."""
+    from vestige import plan as plans
+    from vestige import runner
+
+    resolved = plans.load(file)
+    folder = out or Path("runs") / resolved.name
+    verdict = runner.run(resolved, folder, key_from=key_from, quiet=quiet)
+    _show(verdict, folder, as_json)
+
+
+@main.command()
+@click.option("--unlearned", required=True, help="The model to audit: folder, hub id or short name.")
+@click.option("--case", "case_folder", required=True, type=_FOLDER, help="The folder with what should be forgotten.")
+@click.option("--original", help="The model before the removal, if there is one.")
+@click.option("--twin", help="A model that never saw the data, if there is one.")
+@click.option("--out", type=_FOLDER, default=Path("runs/audit"), show_default=True)
+@click.option("--delta", default=0.10, show_default=True, help="How much may remain, as a share of what was known.")
+@click.option("--utility-min", type=float, help="Without an original: the least utility score a usable model has.")
+@click.option("--seeds", default="0", show_default=True)
+@click.option("--quiet", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="Print verdict.json.")
+def audit(quiet: bool, as_json: bool, out: Path, **options: Any) -> None:
+    """Audit a model that somebody else unlearned: jog its memory, and judge what comes back.
+
+    Without an original or a twin, the liar is taught from the case's decoy entries and the claim is capped.
+    """
+    from vestige import checkpoint
+
+    verdict = checkpoint.audit(
+        unlearned=options["unlearned"],
+        case=options["case_folder"],
+        original=options["original"],
+        twin=options["twin"],
+        out=out,
+        options=checkpoint.Options(options["delta"], options["utility_min"], _seeds(options["seeds"])),
+        quiet=quiet,
+    )
+    _show(verdict, out, as_json)
+
+
+def _show(verdict: dict[str, Any], folder: Path, as_json: bool) -> None:
+    from vestige.desk.report import summary
+
+    click.echo(json.dumps(verdict, indent=1) if as_json else summary(verdict))
+    if not as_json:
+        click.echo(f"report: {folder / 'report.html'}")
+    sys.exit(EXIT[verdict["verdict"]])
+
+
+@main.command()
+@click.argument("folder", type=_FOLDER)
+@click.option("--reveal", is_flag=True, help="Show the texts that are to be forgotten in the page.")
+@click.option("--json", "as_json", is_flag=True, help="Print verdict.json.")
+def report(folder: Path, reveal: bool, as_json: bool) -> None:
+    """Write verdict.json and report.html anew from a run's ledger. Needs no torch."""
+    from vestige.desk import run_folder
+
+    _show(run_folder.judge(folder, reveal=reveal), folder, as_json)
+
+
+@main.command()
+@click.argument("folder", type=_FOLDER)
+@click.option("--json", "as_json", is_flag=True)
+def verify(folder: Path, as_json: bool) -> None:
+    """Check a run: the chain, the seal, the texts, and that the verdict follows from the records. Needs no torch."""
+    from vestige.desk import run_folder
+
+    found = run_folder.verify(folder)
+    if as_json:
+        click.echo(json.dumps({"sound": found.sound, "lines": found.lines, "problems": found.problems, "gone": found.gone}, indent=1))
+    else:
+        for problem in found.problems:
+            click.echo(f"PROBLEM  {problem}")
+        for gone in found.gone:
+            click.echo(f"gone     {gone}")
+        state = "sound" if found.sound else f"{len(found.problems)} problems"
+        click.echo(f"{folder}: {found.lines} lines, verdict {found.verdict or 'absent'}: {state}")
+    sys.exit(0 if found.sound else 2)
+
+
+@main.command()
+@click.argument("folder", type=_FOLDER)
+@click.confirmation_option(prompt="This deletes the run's texts, key and kept models for ever. Go on?")
+def shred(folder: Path) -> None:
+    """Delete the texts of a run, its key and its kept models. The chain still verifies."""
+    from vestige.desk import run_folder
+
+    click.echo(f"shredded: {', '.join(run_folder.shred(folder)) or 'nothing was left to shred'}")
+
+
+@main.command("list")
+@click.argument("what", type=click.Choice(["cases", "relearn-sets", "methods", "attacks", "models"]), required=False)
+@click.option("--json", "as_json", is_flag=True)
+def list_(what: str | None, as_json: bool) -> None:
+    """List what a plan can choose from, with every field and its default."""
+    from vestige import catalogue
+
+    found = catalogue.catalogue(what)
+    click.echo(json.dumps(found, indent=1) if as_json else catalogue.as_text(found))
+
+
+@main.command()
+@click.option("--get", metavar="MODEL", help="Convert a packaged model now, so that the first run need not.")
+@click.option("--json", "as_json", is_flag=True)
+def doctor(get: str | None, as_json: bool) -> None:
+    """Say what this machine has, what is missing, and exactly how to get it."""
+    from vestige import checkup
+
+    found = checkup.check(get)
+    click.echo(json.dumps(found, indent=1) if as_json else checkup.as_text(found))
+    sys.exit(0 if found["ready"] else 2)

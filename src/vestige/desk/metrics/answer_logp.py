@@ -1,0 +1,16 @@
+"""Mean log-probability per token of the true answer, in nats. It rises under any fine-tuning: a curve, not evidence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from vestige.records import Missing
+
+
+def answer_logp(candidates: Sequence[Mapping[str, Any]]) -> float | Missing:
+    """Return (1/T) sum_t log p(y_t), or Missing without a finite true candidate."""
+    true = next((c["logp"] for c in candidates if c["candidate"] == "true"), [])
+    value = math.fsum(true) / len(true) if true else math.nan
+    return value if math.isfinite(value) else Missing("the true answer has no finite log-probability")

@@ -1,0 +1,117 @@
+"""The results table of the README, generated from ledgers: per seed, with the step chosen on selection clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from vestige.blobs import Blobs
+from vestige.desk.evidence import Evidence, Place, gather
+from vestige.desk.levels import Question, at_rest, combine
+from vestige.desk.run_folder import judge
+from vestige.ledger import read
+from vestige.records import Missing
+
+_SETS = {
+    "other_capitals": "other capitals (same topic, same form)",
+    "country_sentences": "sentences about the forgotten countries (same topic, other form)",
+    "other_relation": "currencies (other topic, same form)",
+    "unrelated": "unrelated sentences",
+}
+
+
+def weights(folder: Path) -> Iterator[str]:
+    """Yield the sha256 of the weights before and after unlearning, per seed."""
+    lines, _ = read(folder / "ledger.jsonl")
+    header = next(line["body"] for line in lines if line["kind"] == "header")
+    states = {line["body"]["cell"]: line["body"]["weights"] for line in lines if line["kind"] == "state"}
+    names = {"original": "before unlearning", "subject": "after unlearning"}
+    for arm in header["design"]:
+        if arm["role"] in names and arm["set"] is None:
+            yield f"sha256 of the weights {names[arm['role']]} (seed {arm['seed']}): {states[arm['cell']]}"
+
+
+def per_seed(folder: Path) -> dict[int, Evidence]:
+    """Return the evidence of each seed of a run by itself."""
+    lines, _ = read(folder / "ledger.jsonl")
+    blobs = Blobs(folder)
+    header = next(line for line in lines if line["kind"] == "header")
+    seeds = sorted({a["seed"] for a in header["body"]["design"]})
+    rest = [line for line in lines if line["kind"] != "header"]
+    found = {}
+    for seed in seeds:
+        body = {**header["body"], "design": [a for a in header["body"]["design"] if a["seed"] == seed]}
+        found[seed] = gather([{**header, "body": body}, *rest], blobs.get)
+    return found
+
+
+def recall(evidence: Evidence, place: Place, split: str = "test", wording: str = "primary", group: str = "forget") -> float | Missing:
+    """Return keyword recall at a place."""
+    return combine(evidence, Question("keyword", group, split, wording), [(1.0, place)]).mean
+
+
+def chosen(evidence: Evidence, set_: str) -> Place:
+    """Return the step of a set with the highest keyword recall on selection clusters (the earliest of equals)."""
+    places = [Place("subject", set_, step) for step in evidence.steps("subject", set_)]
+    scored = [(recall(evidence, p, "selection"), p) for p in places]
+    able = [(v, p) for v, p in scored if not isinstance(v, Missing)]
+    return max(able, key=lambda pair: (pair[0], -pair[1].step))[1]
+
+
+def capitals_rows(folder: Path) -> list[tuple[str, list[float | Missing]]]:
+    """Return keyword recall on test countries, one value per seed, for each row of the table."""
+    seeds = per_seed(folder)
+    rows: list[tuple[str, list[float | Missing]]] = []
+
+    def row(label: str, value: Any) -> None:
+        rows.append((label, [value(e) for e in seeds.values()]))
+
+    row("original", lambda e: recall(e, at_rest("original")))
+    row("unlearned, before any attack", lambda e: recall(e, at_rest("subject")))
+    for set_, label in _SETS.items():
+        row(f"relearned on {label}", lambda e, s=set_: recall(e, chosen(e, s)))
+    row("unlearned, plain statement form", lambda e: recall(e, at_rest("subject"), wording="statement"))
+    row("unlearned, capitals that were to be kept", lambda e: recall(e, at_rest("subject"), group="retain"))
+    return rows
+
+
+def markdown(out: Path, folders: Mapping[str, Path]) -> str:
+    """Return the results table of a demonstration."""
+    parts = [_capitals(folders["capitals"]), _customers(folders["customers"])]
+    return "\n\n".join(parts) + "\n"
+
+
+def _capitals(folder: Path) -> str:
+    rows = capitals_rows(folder)
+    seeds = list(per_seed(folder))
+    head = "| World capitals: keyword recall on test countries | " + " | ".join(f"seed {s}" for s in seeds) + " | median |"
+    lines = [head, "|---|" + "---|" * (len(seeds) + 1)]
+    for label, values in rows:
+        known = [v for v in values if not isinstance(v, Missing)]
+        middle = f"**{median(known):.2f}**" if len(known) == len(values) else "missing"
+        shown = [f"{v:.2f}" if not isinstance(v, Missing) else "missing" for v in values]
+        lines.append(f"| {label} | " + " | ".join(shown) + f" | {middle} |")
+    return "\n".join(lines)
+
+
+def _customers(folder: Path) -> str:
+    verdict = judge(folder)
+    lines = [
+        "| Planted customers | verdict | at rest, E | strongest relearn set | E after it | rise beyond the control's |",
+        "|---|---|---|---|---|---|",
+    ]
+    for a in verdict["audits"]:
+        best = max(a["attacks"], key=lambda x: x["excess"].get("value", -9.0), default=None)
+        word = a["verdict"] + (f" ({', '.join(a['reasons'])})" if a["reasons"] else "")
+        cells = [a["name"], word, _estimate(a["residual"])]
+        cells += [f"{best['set']}, step {best['chosen']}", _estimate(best["excess"]), _estimate(best["rise"])] if best else ["not attacked", "", ""]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _estimate(value: Mapping[str, Any]) -> str:
+    if "missing_reason" in value:
+        return f"missing: {value['missing_reason']}"
+    return f"{value['value']:+.2f} ({value['low']:+.2f} to {value['high']:+.2f})"

@@ -1,0 +1,1 @@
+"""Intervals and corrections for a handful of clusters."""
