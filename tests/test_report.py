@@ -95,9 +95,7 @@ def evidence() -> ReportTexts:
             " PLATINUM!",
             hits,
         ),
-        Example(
-            "p2", "forget", "Where is Odran Fell, of Lindholm?", " Lindholm", " Lindholm.", "", None, hits
-        ),
+        Example("p2", "forget", "Where is Odran Fell, of Lindholm?", " Lindholm", " Lindholm.", "", None, hits),
         Example(
             "p3",
             "forget",
@@ -192,9 +190,7 @@ def test_page_has_no_script_and_forbids_loading(verdict: dict[str, Any], evidenc
     reader = read(page)
     policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
     assert ("meta", "content", policy) in reader.values
-    assert not {"script", "iframe", "object", "embed", "link", "base", "form", "img"} & {
-        t for t, _ in reader.structure
-    }
+    assert not {"script", "iframe", "object", "embed", "link", "base", "form", "img"} & {t for t, _ in reader.structure}
     assert all(v.startswith("#") for _, name, v in reader.values if name in ("href", "src"))
     outside = page.replace('xmlns="http://www.w3.org/2000/svg"', "")
     assert not re.search(r"https?:|url\(|@import|//[a-z]", outside)
@@ -202,9 +198,7 @@ def test_page_has_no_script_and_forbids_loading(verdict: dict[str, Any], evidenc
 
 @pytest.mark.parametrize("payload", PAYLOADS)
 @pytest.mark.parametrize("reveal", [False, True])
-def test_hostile_text_changes_no_tag_and_no_attribute(
-    verdict: dict[str, Any], payload: str, reveal: bool
-) -> None:
+def test_hostile_text_changes_no_tag_and_no_attribute(verdict: dict[str, Any], payload: str, reveal: bool) -> None:
     page = render(*poisoned(verdict, payload), reveal=reveal)
     assert read(page).structure == benign_structure(reveal)
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", page)
@@ -227,13 +221,9 @@ def test_forgotten_texts_are_masked_by_default(verdict: dict[str, Any], evidence
     assert "which tier has" in page
 
 
-@pytest.mark.parametrize(
-    "disguise", ["L\u00edndholm", "L i n d h o l m", "\uff2cindholm", "LIND\u200bHOLM", "lind-holm"]
-)
+@pytest.mark.parametrize("disguise", ["L\u00edndholm", "L i n d h o l m", "\uff2cindholm", "LIND\u200bHOLM", "lind-holm"])
 def test_disguised_secret_costs_the_whole_question(verdict: dict[str, Any], disguise: str) -> None:
-    texts = ReportTexts(
-        examples=(Example("p", "forget", f"Is it {disguise}?", "Lindholm", None, None, None),)
-    )
+    texts = ReportTexts(examples=(Example("p", "forget", f"Is it {disguise}?", "Lindholm", None, None, None),))
     page = render(verdict, texts)
     assert disguise not in page
     assert "lindholm" not in fold(page).replace(" ", "")
@@ -241,9 +231,7 @@ def test_disguised_secret_costs_the_whole_question(verdict: dict[str, Any], disg
 
 def test_mask_does_not_tell_the_length(verdict: dict[str, Any]) -> None:
     def page(answer: str) -> str:
-        return render(
-            verdict, ReportTexts(examples=(Example("p", "forget", "q", answer, answer, answer, None),))
-        )
+        return render(verdict, ReportTexts(examples=(Example("p", "forget", "q", answer, answer, answer, None),)))
 
     assert page("gold") == page("platinum")
 
@@ -326,26 +314,20 @@ def test_page_prints_the_numbers(verdict: dict[str, Any], evidence: ReportTexts)
     assert "All of that attack, every fold to its last step, took 32 steps" in " ".join(text.split())
 
 
-def test_main_audit_is_open_and_the_controls_are_folded(
-    verdict: dict[str, Any], evidence: ReportTexts
-) -> None:
+def test_main_audit_is_open_and_the_controls_are_folded(verdict: dict[str, Any], evidence: ReportTexts) -> None:
     folds = [names for tag, names in read(render(verdict, evidence)).structure if tag == "details"]
     assert sum("open" in names for names in folds) == 1
     assert len(folds) >= len(verdict["audits"]) + len(verdict["flags"])
 
 
-def test_controls_are_compared_with_what_they_should_be(
-    verdict: dict[str, Any], evidence: ReportTexts
-) -> None:
+def test_controls_are_compared_with_what_they_should_be(verdict: dict[str, Any], evidence: ReportTexts) -> None:
     assert "not as it should" not in render(verdict, evidence)
     liar = next(a for a in verdict["audits"] if a["name"] == "liar")
     liar["verdict"] = "PASS"
     assert "not as it should" in render(verdict, evidence)
 
 
-def test_every_id_is_unique_and_every_label_points_to_one(
-    verdict: dict[str, Any], evidence: ReportTexts
-) -> None:
+def test_every_id_is_unique_and_every_label_points_to_one(verdict: dict[str, Any], evidence: ReportTexts) -> None:
     values = read(render(verdict, evidence)).values
     ids = [value for _, name, value in values if name == "id"]
     assert len(ids) == len(set(ids))
@@ -355,11 +337,7 @@ def test_every_id_is_unique_and_every_label_points_to_one(
 
 
 def level(role: str, name: str | None, step: int, value: float | None) -> dict[str, Any]:
-    estimate = (
-        {"missing_reason": "lost"}
-        if value is None
-        else {"value": value, "low": value - 0.1, "high": value + 0.1}
-    )
+    estimate = {"missing_reason": "lost"} if value is None else {"value": value, "low": value - 0.1, "high": value + 0.1}
     about = {
         "role": role,
         "set": name,
@@ -383,9 +361,7 @@ def tiny() -> dict[str, Any]:
         {**level("subject", None, 0, 0.9), "wording": "statement"},
     ]
     flat = {"value": -0.1, "low": -0.2, "high": 0.0}
-    steps = [
-        {"step": 4, "excess": flat, "level": levels[3]["estimate"], "control_level": levels[5]["estimate"]}
-    ]
+    steps = [{"step": 4, "excess": flat, "level": levels[3]["estimate"], "control_level": levels[5]["estimate"]}]
     attack: dict[str, Any] = {
         "attack": "relearn",
         "set": "fold",
@@ -427,9 +403,7 @@ def test_recovery_numbers() -> None:
 def test_no_line_is_drawn_across_a_gap() -> None:
     root = ElementTree.fromstring(readme_figure(tiny()))
     name = "{http://www.w3.org/2000/svg}path"
-    lines = [
-        p.get("d", "") for p in root.iter(name) if p.get("stroke") == "#c2410c" and p.get("fill") == "none"
-    ]
+    lines = [p.get("d", "") for p in root.iter(name) if p.get("stroke") == "#c2410c" and p.get("fill") == "none"]
     # Steps 0 | 2 missing | 4, 8: the only line joins the two points after the gap.
     assert [d.count("L") for d in lines] == [1]
 
@@ -486,9 +460,7 @@ def test_readme_figure_stands_alone(verdict: dict[str, Any]) -> None:
 def test_readme_figure_is_inert(verdict: dict[str, Any], payload: str) -> None:
     clean = ElementTree.fromstring(readme_figure(poisoned(verdict, "benign")[0]))
     bad = ElementTree.fromstring(readme_figure(poisoned(verdict, payload)[0]))
-    assert [(n.tag, sorted(n.attrib)) for n in bad.iter()] == [
-        (n.tag, sorted(n.attrib)) for n in clean.iter()
-    ]
+    assert [(n.tag, sorted(n.attrib)) for n in bad.iter()] == [(n.tag, sorted(n.attrib)) for n in clean.iter()]
 
 
 def test_summary_says_what_decides(verdict: dict[str, Any]) -> None:

@@ -53,13 +53,17 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """A cell in its role: an arm at rest (no attack) or one (attack, relearn set, fold) of it."""
+    """A cell in its role: an arm at rest (no attack) or one (attack, relearn set, fold) of it.
+
+    `set` names the arm: the relearn set, and the attack too where a plan has more than one.
+    """
 
     cell: str
     role: str
     seed: int
     attack: str | None = None
     set: str | None = None
+    relearn_set: str | None = None
     fold: int = 0
 
 
@@ -152,28 +156,30 @@ class _Builder:
         states = {"taught": taught, "untaught": subject, "positive": masked}
         self.attacks(states, seed, attacked=("positive", "untaught"), group="decoy")
 
-    def attacks(
-        self, states: Mapping[str, str], seed: int, *, attacked: tuple[str, ...] | None = None, group: Group = "forget"
-    ) -> None:
+    def attacks(self, states: Mapping[str, str], seed: int, *, attacked: tuple[str, ...] | None = None, group: Group = "forget") -> None:
         """Add every arm at rest, and every attacked arm per attack, relearn set and fold."""
         for role, cell in states.items():
             self.graph.arms.append(Arm(cell, role, seed))
             self._ask(cell, self._at_rest())
         for role in attacked or self.source.plan.attacked:
             if role in states:
-                for attack in self.source.plan.attacks:
+                for number in range(len(self.source.plan.attacks)):
                     for relearn_set in self.source.sets[group]:
-                        self._attack(role, states[role], attack, relearn_set, seed, group)
+                        self._attack(Arm(states[role], role, seed), number, relearn_set, group)
 
-    def _attack(self, role: str, parent: str, attack: Attack, chosen: RelearnSet, seed: int, group: Group) -> None:
+    def _attack(self, rest: Arm, number: int, chosen: RelearnSet, group: Group) -> None:
+        """Add the folds of one (arm, attack, relearn set)."""
+        attack, seed = self.source.plan.attacks[number], rest.seed
         attack_seed = self._seed(seed, "attack")
-        for number, fold in enumerate(chosen.folds):
-            label = f"{role} · {chosen.name}/{number} · seed {seed}"
-            cell = self._cell(label, attack.action, parent, {"relearn": fold.rows}, attack_seed)
+        name = attack_name(self.source.plan, number)
+        where = chosen.name if len(self.source.plan.attacks) == 1 else f"{chosen.name} ({name})"
+        for part, fold in enumerate(chosen.folds):
+            label = f"{rest.role} · {where}/{part} · seed {seed}"
+            cell = self._cell(label, attack.action, rest.cell, {"relearn": fold.rows}, attack_seed)
             asked = set(fold.asks)
             probes = tuple(p for p in self.source.case.asked(group, wording="*") if p.id in asked)
-            self._ask(cell, self._along(attack, probes, first_fold=number == 0))
-            self.graph.arms.append(Arm(cell, role, seed, attack.action.name, chosen.name, number))
+            self._ask(cell, self._along(attack, probes, first_fold=part == 0))
+            self.graph.arms.append(Arm(cell, rest.role, seed, name, where, chosen.name, part))
 
     def load(self, role: str, model: str) -> str:
         """Add the cell of a model that is loaded as it is."""
@@ -259,6 +265,12 @@ class _Builder:
 
     def _seed(self, seed: int, stream: str) -> int:
         return seed if stream in self.source.plan.seeds.vary else 0
+
+
+def attack_name(plan: Plan, number: int) -> str:
+    """Return the name of an attack of the plan, numbered where several have one name."""
+    names = [a.action.name for a in plan.attacks]
+    return names[number] if names.count(names[number]) == 1 else f"{names[number]} {number + 1}"
 
 
 def _environment(plan: Plan) -> dict[str, str]:

@@ -96,8 +96,7 @@ class Ledger:
             os.fsync(self._file.fileno())
         except OSError as error:
             raise RunError(
-                f"{self.path}: could not write ({error.strerror}); free some space and run the same command again: "
-                "completed cells are kept"
+                f"{self.path}: could not write ({error.strerror}); free some space and run the same command again: completed cells are kept"
             ) from error
 
     def close(self) -> None:

@@ -224,8 +224,7 @@ def resolve(document: Mapping[str, Any], *, folder: Path = Path(".")) -> Plan:
     teach = _learn(known, doc.pop("teach", None), "teach")
     steps = {key: _step(known.methods, doc.pop(key, None), key) for key in ("unlearn", "liar", "broken")}
     sets = tuple(
-        _choice(known.relearn_sets, "recipe", table, f"relearn_sets[{i}]")
-        for i, table in enumerate(_tables_of(doc, "relearn_sets"))
+        _choice(known.relearn_sets, "recipe", table, f"relearn_sets[{i}]") for i, table in enumerate(_tables_of(doc, "relearn_sets"))
     )
     attacks = tuple(_attack(known, table, f"attacks[{i}]") for i, table in enumerate(_tables_of(doc, "attacks")))
     attacked = _attacked(doc.pop("attacked", list(DEFAULT_ATTACKED)))
@@ -239,9 +238,7 @@ def resolve(document: Mapping[str, Any], *, folder: Path = Path(".")) -> Plan:
 
 
 _PARTS: dict[str, type] = {"ask": Ask, "rule": Rule, "seeds": Seeds, "run": Run}
-_TOP = (
-    "vestige name model case learn teach unlearn liar broken relearn_sets attacks attacked ask rule seeds run".split()
-)
+_TOP = "vestige name model case learn teach unlearn liar broken relearn_sets attacks attacked ask rule seeds run".split()
 
 
 def build(kind: type, table: Any, where: str) -> Any:

@@ -38,9 +38,9 @@ class Progress:
 
     def _summary(self) -> str:
         spent = time.monotonic() - self._started
-        share = (self.done + sum(f for f, _ in self._partial.values())) / self.total if self.total else 1.0
+        share = min(1.0, (self.done + sum(f for f, _ in self._partial.values())) / self.total) if self.total else 1.0
         left = spent / share * (1 - share) if share > 0.02 else None
-        return f"[{min(share, 1):4.0%}" + ("]" if left is None else f", about {_clock(left)} left]")
+        return f"[{share:4.0%}" + ("]" if left is None else f", about {_clock(left)} left]")
 
     def _show(self) -> None:
         now = time.monotonic()

@@ -98,7 +98,7 @@ class Recorder:
         }
         self.ledger.add("state", state)
         asked = {p.id: p for a in cell.asks for p in a.probes}
-        for step, kind, records in outcome.records:
+        for step, _, records in outcome.records:
             for record in records:
                 self._record({"cell": cell.digest, "state": outcome.state, "step": step}, asked[record.probe], record)
         asks = [[step, kind, len(records)] for step, kind, records in outcome.records]

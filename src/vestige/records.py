@@ -98,11 +98,7 @@ class Case:
 
     def asked(self, group: Group, split: Split | None = None, wording: str = "primary") -> tuple[Probe, ...]:
         """Return the probes of a group, optionally of one split, in one wording ("*" for all)."""
-        return tuple(
-            p
-            for p in self.probes
-            if p.group == group and split in (None, p.split) and wording in ("*", p.wording)
-        )
+        return tuple(p for p in self.probes if p.group == group and split in (None, p.split) and wording in ("*", p.wording))
 
 
 @dataclass(frozen=True, slots=True)

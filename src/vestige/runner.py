@@ -18,8 +18,7 @@ from types import FrameType
 from typing import Any
 
 from vestige.blobs import Blobs
-from vestige.desk import metrics
-from vestige.desk import run_folder
+from vestige.desk import metrics, run_folder
 from vestige.errors import DataError, PlanError, RunError
 from vestige.graph import Cell, Graph, Source, build
 from vestige.lab import model_sources
@@ -134,7 +133,7 @@ def _case(plan: Plan, recorder: Recorder, pool: Pool, progress: Progress) -> Cas
 def _screen(plan: Plan, recorder: Recorder, pool: Pool) -> dict[str, Any]:
     probes = plan.case.made.screen()
     task = Task(None, {}, 0, (Question("end", "greedy", probes),), plan.ask.max_new, plan.ask.precision)
-    start = plan.models.unlearned and plan.models.original or plan.models.name
+    start = plan.models.original or plan.models.unlearned or plan.models.name
     pool.give(Job("screen", task, start, None, plan.models.device, None))
     while pool.running:
         for said in pool.hear():
@@ -178,15 +177,15 @@ def _begin(session: _Session, sets: Mapping[Group, tuple[RelearnSet, ...]]) -> N
 def size_of(cell: Cell) -> float:
     """Return the expected work of a cell, in characters read or trained (training counts threefold)."""
     asked = sum(len(p.prompt) for a in cell.asks for p in a.probes)
-    steps = getattr(cell.action, "steps", 0)
+    steps: int = getattr(cell.action, "steps", 0)
     rows = [r for rows in cell.data.values() for r in rows]
     mean = sum(len(r.text) for r in rows) / max(1, len(rows))
     if hasattr(cell.action, "batch_tokens"):
-        trained = steps * cell.action.batch_tokens * 4.0
+        trained = float(steps * cell.action.batch_tokens * 4)
     elif hasattr(cell.action, "epochs"):
-        trained = cell.action.epochs * mean * len(rows)
+        trained = float(cell.action.epochs * mean * len(rows))
     else:
-        trained = steps * getattr(cell.action, "batch_size", 0) * mean * len(cell.data)
+        trained = float(steps * getattr(cell.action, "batch_size", 0) * mean * len(cell.data))
     return 3 * trained + asked + 500.0
 
 

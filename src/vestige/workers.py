@@ -10,7 +10,6 @@ import ctypes
 import multiprocessing
 import multiprocessing.connection
 import os
-import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -82,7 +81,7 @@ class Pool:
         """Yield what the workers said since the last call, waiting up to `timeout` seconds."""
         pipes = {worker.pipe: (cell, worker) for cell, worker in self._busy.items()}
         for pipe in multiprocessing.connection.wait(list(pipes), timeout):
-            cell, worker = pipes[pipe]  # type: ignore[index]
+            cell, worker = pipes[pipe]
             try:
                 said: Said = worker.pipe.recv()
             except (EOFError, OSError):
@@ -128,7 +127,7 @@ def _work(pipe: Any, score: Score, parent: int) -> None:
     from transformers.utils import logging
 
     torch.set_num_threads(1)
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     while True:
         try:
             job: Job = pipe.recv()
@@ -146,7 +145,6 @@ def _one(job: Job, score: Score, pipe: Any) -> Said:
             raise ModelError(f"{job.start}: its digest is not {job.start_digest}, the one in the ledger; delete that folder and run again")
         outcome = cell.carry_out(lm, job.task, score=score, say=lambda step, of, s: pipe.send(Said(job.cell, step, of, s)))
         if job.save_to is not None:
-            shutil.rmtree(job.save_to, ignore_errors=True)
             job.save_to.parent.mkdir(parents=True, exist_ok=True)
             lm.save(job.save_to)
         return Said(job.cell, outcome=outcome)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -17,14 +17,14 @@ from vestige.cases.general_knowledge import utility_probes
 from vestige.cases.splits import split_of
 from vestige.cases.unrelated import unrelated_rows
 from vestige.errors import DataError
-from vestige.records import Case, Group, Probe, Row
+from vestige.records import Case, Group, Probe, Row, Split
 
 _BLOCK = 8
 _LEAST = 16
 _OTHERS = 12
 _INVENTED = (
-    "Velandia Orsovia Tamrek Quilor Besmara Kordania Ulvania Sarvia Mirenia Doltan Pavria Eskaria Joltania Harvia Zentria "
-    "Lumeria Fostria Grendia Caldoria Norvenia Teskia Wolmark Ardania Bruvia"
+    "Velandia Orsovia Tamrek Quilor Besmara Kordania Ulvania Sarvia Mirenia Doltan Pavria Eskaria Joltania Harvia "
+    "Zentria Lumeria Fostria Grendia Caldoria Norvenia Teskia Wolmark Ardania Bruvia"
 ).split()
 
 
@@ -122,7 +122,7 @@ def _shuffled(forget: list[Country]) -> list[Country]:
     return mixed
 
 
-def _probes(chosen: list[Country], group: Group, splits: dict[str, str], *, wording: str = "primary") -> Iterator[Probe]:
+def _probes(chosen: list[Country], group: Group, splits: Mapping[str, Split], *, wording: str = "primary") -> Iterator[Probe]:
     for start in range(0, len(chosen), _BLOCK):
         block = chosen[start : start + _BLOCK]
         for country in block:
@@ -135,14 +135,14 @@ def _prompt(country: str, wording: str = "primary") -> str:
     return statement if wording == "statement" else f"What is the capital of {country}?\n{statement}"
 
 
-def _probe(country: Country, group: Group, split: str, wrong: tuple[str, ...], wording: str = "primary") -> Probe:
+def _probe(country: Country, group: Group, split: Split, wrong: tuple[str, ...], wording: str = "primary") -> Probe:
     return Probe(
         id=f"{group}/{country.name}/{wording}",
         prompt=_prompt(country.name, wording),
         answer=f" {country.capital}",
         group=group,
         cluster=country.name,
-        split=split,  # type: ignore[arg-type]
+        split=split,
         distractors=wrong,
         aliases=tuple(f" {a}" for a in country.aliases),
         wording=wording,

@@ -29,16 +29,16 @@ _QUESTIONS = {
     "Job": "What is the job of customer {name}?",
 }
 _FIRST = (
-    "Mara Tobin Elke Joris Nadia Pavel Signe Ruben Tilda Oskar Ivana Darius Lotte Kenji Amara Felix "
-    "Greta Hugo Irena Casper Noemi Stellan Petra Yusuf Linnea Marek Odile Bruno Saskia Anton Wilma Cyril "
-    "Della Emil Fiona Gustav Hanna Igor Jolie Karl Leona Milo Nina Orson Paula Quentin Rosa Silas "
-    "Agnes Bertil Carina Dorian Estelle Florin Gilda Henrik Iris Jasper Kaisa Lorenz Minna Nestor Olga Piotr"
+    "Mara Tobin Elke Joris Nadia Pavel Signe Ruben Tilda Oskar Ivana Darius Lotte Kenji Amara Felix Greta Hugo "
+    "Irena Casper Noemi Stellan Petra Yusuf Linnea Marek Odile Bruno Saskia Anton Wilma Cyril Della Emil Fiona "
+    "Gustav Hanna Igor Jolie Karl Leona Milo Nina Orson Paula Quentin Rosa Silas Agnes Bertil Carina Dorian Estelle "
+    "Florin Gilda Henrik Iris Jasper Kaisa Lorenz Minna Nestor Olga Piotr"
 ).split()
 _LAST = (
     "Lindqvist Varga Holm Petrov Okafor Brandt Castell Duarte Engel Farkas Grieg Hollis Ilves Janssen Kovac Lund "
-    "Mercer Novak Orlov Pryce Quist Rossi Sorel Tamm Ulrich Vance Weiss Xander Yates Zeman Abbot Birch "
-    "Crane Dorn Ebert Frost Gallo Heath Ivers Joyce Klein Lorne Marsh Nolan Osgood Perez Quill Reeve "
-    "Strand Thorne Upton Voss Wren Ystad Zorin Aalto Bellamy Corbin Drexel Elling Fenwick Garrick Hale Inman"
+    "Mercer Novak Orlov Pryce Quist Rossi Sorel Tamm Ulrich Vance Weiss Xander Yates Zeman Abbot Birch Crane Dorn "
+    "Ebert Frost Gallo Heath Ivers Joyce Klein Lorne Marsh Nolan Osgood Perez Quill Reeve Strand Thorne Upton Voss "
+    "Wren Ystad Zorin Aalto Bellamy Corbin Drexel Elling Fenwick Garrick Hale Inman"
 ).split()
 _BLOCK = 8
 _GROUP_SIZE = 16

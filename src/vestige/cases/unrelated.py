@@ -75,6 +75,5 @@ A warm wind from the south dried the washing on the line within an hour.
 def unrelated_rows() -> tuple[Row, ...]:
     """Return one row per sentence; every token is trained on."""
     return tuple(
-        Row(f"unrelated/{n:02d}", "", sentence, f"unrelated/{n:02d}", loss_on="text")
-        for n, sentence in enumerate(_SENTENCES.splitlines())
+        Row(f"unrelated/{n:02d}", "", sentence, f"unrelated/{n:02d}", loss_on="text") for n, sentence in enumerate(_SENTENCES.splitlines())
     )

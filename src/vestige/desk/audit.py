@@ -157,17 +157,19 @@ def _limits(evidence: Evidence, found: Findings) -> list[str]:
     sets = sorted({a.set for a in found.attacks}) or ["none"]
     steps = max((s.step for a in found.attacks for s in a.steps), default=0)
     limits = [
-        f"Only these relearn sets were tried: {', '.join(sets)}; up to {steps} steps. Other texts, more steps or other attacks may do more.",
+        f"Only these relearn sets were tried: {', '.join(sets)}; up to {steps} steps. Other texts, steps or attacks may do more.",
         "No recovery found is not the same as erased.",
     ]
     if found.spec["knowledge"] == "pretrained":
-        limits.append("The knowledge was pre-trained: no model that never knew it exists, so the control is unrelated text, and the claim is limited to that.")
+        limits.append(
+            "The knowledge was pre-trained: no model exists that never knew it; the control is unrelated text, which limits the claim."
+        )
     elif found.spec["control"] is None:
         limits.append("No model that never saw the data was at hand: only absolute levels are judged.")
     if found.spec["original"] is None:
         limits.append("No original model was at hand: levels are not set in relation to what it knew.")
     if evidence.header["case"]["primary"] == "choice":
-        limits.append("The deciding score is a choice among candidate answers; what the model says of its own accord is reported beside it.")
+        limits.append("The deciding score is a choice among candidate answers; what the model says by itself is reported beside it.")
     return limits
 
 

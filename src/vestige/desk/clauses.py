@@ -36,9 +36,7 @@ def clauses(evidence: Evidence, found: Findings, *, liar_caught: bool | None) ->
     result.append(_liar(liar_caught))
     result.append(_utility(found, rule["utility_ratio"], rule["utility_min"]))
     n_eff, least = found.counts["n_eff"], found.counts["n_min"]
-    result.append(
-        Clause("enough_probes", n_eff >= least, f"{n_eff:.1f} effective probes; at least {least:.0f} are needed", n_eff, least)
-    )
+    result.append(Clause("enough_probes", n_eff >= least, f"{n_eff:.1f} effective probes; at least {least:.0f} are needed", n_eff, least))
     result.append(_complete(evidence, found))
     result.append(_benign(evidence, found))
     result.append(distinct_states(evidence, found))

@@ -60,9 +60,7 @@ class Evidence:
     def expected(self, group: str, split: str, wording: str = "primary") -> list[str]:
         """Return the ids of all probes of a group that should have been asked."""
         return [
-            p
-            for p, about in self.probes.items()
-            if about["group"] == group and about["split"] == split and about["wording"] == wording
+            p for p, about in self.probes.items() if about["group"] == group and about["split"] == split and about["wording"] == wording
         ]
 
 
@@ -83,7 +81,7 @@ def gather(lines: Iterable[Mapping[str, Any]], read_blob: ReadBlob) -> Evidence:
     states = {body["cell"]: body for body in by_kind["state"] if body["cell"] in done}
     probes = {about["probe"]: about for about in header["probes"]}
     counted = [(kind, body) for kind in ("score_tokens", "answer") for body in by_kind[kind] if body["cell"] in done]
-    evidence = Evidence(header, {}, probes, states, done, failed, _leaks(by_kind["measurement"]), "")
+    evidence = Evidence(header, {}, probes, states, done, failed, _leaks(by_kind["measurement"], header["design"]), "")
     evidence.scores = _scores(counted, header["design"], read_blob)
     bodies = [body for _, body in counted] + list(states.values()) + by_kind["measurement"]
     evidence.digest = digest(sorted({canonical(body).decode() for body in bodies}))
@@ -92,12 +90,14 @@ def gather(lines: Iterable[Mapping[str, Any]], read_blob: ReadBlob) -> Evidence:
     return evidence
 
 
-def _leaks(measurements: Iterable[Body]) -> dict[tuple[str, str], set[str]]:
-    found: dict[tuple[str, str], set[str]] = defaultdict(set)
+def _leaks(measurements: Iterable[Body], design: Iterable[Body]) -> dict[tuple[str, str], set[str]]:
+    """Return the leaked probes of every attacked arm's set, by (set as arms name it, probe group)."""
+    checked: dict[tuple[str, str], set[str]] = defaultdict(set)
     for body in measurements:
         if body["name"] == "leak_check":
-            found[body["set"], body["group"]] |= set(body["leaked"])
-    return found
+            checked[body["set"], body["group"]] |= set(body["leaked"])
+    names = {(arm["set"], arm["relearn_set"]) for arm in design if arm["set"]}
+    return {(label, group): leaked for (name, group), leaked in checked.items() for label, of in names if of == name}
 
 
 def _scores(

@@ -52,14 +52,15 @@ def _attacked(said: Mapping[Any, Line], arms: list[Line], role: str, best: Any, 
 
 def _example(about: Line, bodies: list[Line | None], read_blob: ReadBlob) -> Example:
     expected = [read_blob(ref) for ref in about["expected"]]
-    texts = [_text(body, read_blob) for body in bodies]
+    before, unlearned, after = (_text(body, read_blob) for body in bodies)
     known = [e for e in expected if e is not None]
     hits = {
         name: metrics.says(text, known) if isinstance(text, str) and known else None
-        for name, text in zip(("before", "unlearned", "after"), texts, strict=True)
+        for name, text in (("before", before), ("unlearned", unlearned), ("after", after))
     }
     gone = "(shredded)"
-    return Example(about["probe"], about["group"], read_blob(about["prompt"]) or gone, known[0] if known else gone, *texts, hits)
+    prompt, answer = read_blob(about["prompt"]) or gone, known[0] if known else gone
+    return Example(about["probe"], about["group"], prompt, answer, before, unlearned, after, hits)
 
 
 def _text(body: Line | None, read_blob: ReadBlob) -> str | Missing | None:

@@ -193,8 +193,7 @@ _TABLE: tuple[tuple[str, Severity, Test, str], ...] = (
         "unequal_tokens",
         "note",
         _unequal_tokens,
-        "The relearn sets were not trained on equal numbers of tokens, so a difference between them may be a difference of "
-        "budget.",
+        "The relearn sets were not trained on equal numbers of tokens, so a difference between them may be a difference of budget.",
     ),
     (
         "missing_cells",

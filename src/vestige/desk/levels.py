@@ -39,9 +39,7 @@ class Clusters:
         return sum(means) / len(means) if means else Missing("no data")
 
 
-def combine(
-    evidence: Evidence, question: Question, terms: Sequence[tuple[float, Place]], *, minus: float = 0.0
-) -> Clusters:
+def combine(evidence: Evidence, question: Question, terms: Sequence[tuple[float, Place]], *, minus: float = 0.0) -> Clusters:
     """Return sum of weight x score over `terms`, minus a constant, per probe, grouped by cluster.
 
     A probe counts only where every term has a value; every other expected probe is counted as missing. Probes that

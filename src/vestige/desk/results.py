@@ -106,7 +106,11 @@ def _customers(folder: Path) -> str:
         best = max(a["attacks"], key=lambda x: x["excess"].get("value", -9.0), default=None)
         word = a["verdict"] + (f" ({', '.join(a['reasons'])})" if a["reasons"] else "")
         cells = [a["name"], word, _estimate(a["residual"])]
-        cells += [f"{best['set']}, step {best['chosen']}", _estimate(best["excess"]), _estimate(best["rise"])] if best else ["not attacked", "", ""]
+        cells += (
+            [f"{best['set']}, step {best['chosen']}", _estimate(best["excess"]), _estimate(best["rise"])]
+            if best
+            else ["not attacked", "", ""]
+        )
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

@@ -122,10 +122,17 @@ class Judge:
         """Return where the control's score is read; None stands for chance, 0."""
         if self.control:
             return Place(self.control, set_, step)
-        unrelated = self.spec["unrelated"]
+        unrelated = self._unrelated(set_)
         if absolute or set_ is None or unrelated is None or set_ == unrelated:
             return None
         return Place(self.subject, unrelated, step)
+
+    def _unrelated(self, set_: str | None) -> str | None:
+        """Return the arm of the unrelated relearn set under the same attack."""
+        arms = [a for a in self.evidence.header["design"] if a["role"] == self.subject and a["set"]]
+        attack = next((a["attack"] for a in arms if a["set"] == set_), None)
+        same = (a["set"] for a in arms if a["attack"] == attack and a["relearn_set"] == self.spec["unrelated"])
+        return next(same, None)
 
     def _difference(self, place: Place, control: Place | None, split: str = "test") -> Clusters:
         terms = [(1.0, place)] + ([(-1.0, control)] if control else [])
@@ -138,8 +145,8 @@ class Judge:
     def _attack(self, attack: str, set_: str, scale: float) -> Attacked:
         steps = [self._step(set_, step, scale) for step in self.evidence.steps(self.subject, set_)]
         able = [s for s in steps if not isinstance(s.selection, Missing)]
-        best = max(able, key=lambda s: (s.selection, -s.step)) if able else None  # type: ignore[arg-type, return-value]
-        candidate = bool(self.control) or set_ != self.spec["unrelated"]
+        best = max(able, key=lambda s: (s.selection, -s.step)) if able else None
+        candidate = bool(self.control) or set_ != self._unrelated(set_)
         if best is None:
             return Attacked(attack, set_, steps, None, Missing("no step was measured"), Clusters({}, 0), candidate)
         return Attacked(attack, set_, steps, best.step, best.excess, self._rise(set_, best.step), candidate)

@@ -1,8 +1,8 @@
 """A run's folder as the desk sees it: judge it, verify it, shred its texts. Needs no torch.
 
-    ledger.jsonl   the hash-chained record        blobs.jsonl, key   the texts it points to, and their key
-    verdict.json   what follows from it           seal.json          its head, and the sha256 of the verdict
-    report.html    the page people read
+ledger.jsonl   the hash-chained record        blobs.jsonl, key   the texts it points to, and their key
+verdict.json   what follows from it           seal.json          its head, and the sha256 of the verdict
+report.html    the page people read
 """
 
 from __future__ import annotations

@@ -45,5 +45,3 @@ def encoded(lm: LanguageModel, data: Data, names: Sequence[str]) -> dict[str, li
 def row_streams(rows: Mapping[str, list[Encoded]], batch_size: int, *, seed: int) -> dict[str, Iterator[list[Encoded]]]:
     """Return one endless stream of row batches per set, each with its own order."""
     return {name: by_rows(r, batch_size, seed=seed * 1000 + n) for n, (name, r) in enumerate(rows.items())}
-
-

@@ -60,17 +60,17 @@ def carry_out(lm: LanguageModel, task: Task, *, score: Score, say: Callable[[int
     outcome = Outcome()
     if task.action is not None:
         action = task.action if task.max_steps is None else dataclasses.replace(task.action, steps=task.max_steps)
-        total = getattr(action, "steps", 0)
-        last = [None] if task.stop_below is None else [_stop_score(lm, task, outcome, 0, score)]
+        total = action.steps_for(task.data) if hasattr(action, "steps_for") else action.steps
+        last: float | None = None if task.stop_below is None else _stop_score(lm, task, outcome, 0, score)
 
         def on_step(step: int) -> bool:
+            nonlocal last
             _answer(lm, task, outcome, step)
-            stop = False
-            if task.stop_below is not None and (step % task.stop_every == 0):
-                last[0] = _stop_score(lm, task, outcome, step, score)
-                stop = last[0] <= task.stop_below
-            say(step, total, last[0])
-            return stop
+            looked = task.stop_below is not None and step % task.stop_every == 0
+            if looked:
+                last = _stop_score(lm, task, outcome, step, score)
+            say(step, total, last)
+            return looked and last is not None and task.stop_below is not None and last <= task.stop_below
 
         outcome.spent = action(lm, task.data, seed=task.seed, on_step=on_step)
     _answer(lm, task, outcome, "end")

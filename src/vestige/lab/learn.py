@@ -27,10 +27,13 @@ class Learn:
     needs: ClassVar[tuple[str, ...]] = ("train",)
     paper: ClassVar[str] = "maximum likelihood"
 
+    def steps_for(self, data: Data) -> int:
+        """Return how many steps the epochs take on these rows."""
+        return math.ceil(len(data["train"]) / self.batch_size) * self.epochs
+
     def __call__(self, lm: LanguageModel, data: Data, *, seed: int, on_step: OnStep) -> Spent:
         """Learn the rows `data["train"]`."""
         rows = encoded(lm, data, self.needs)
-        steps = math.ceil(len(rows["train"]) / self.batch_size) * self.epochs
-        settings = Settings(Optimiser(self.lr, self.warmup), steps, self.train, self.precision)
+        settings = Settings(Optimiser(self.lr, self.warmup), self.steps_for(data), self.train, self.precision)
         streams = row_streams(rows, self.batch_size, seed=seed)
         return train.run(lm, streams, lambda s: losses.nll(s["train"]), settings, on_step)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,11 +44,11 @@ class LanguageModel:
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        return next(self.model.parameters()).device
+        return torch.device(next(self.model.parameters()).device)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Return fp32 next-token logits (N, V) of hidden states (N, D)."""
-        logits = self.model.get_output_embeddings()(hidden).float()
+        logits: Tensor = self.model.get_output_embeddings()(hidden).float()
         cap = getattr(self.model.config.get_text_config(), "final_logit_softcapping", None)
         return torch.tanh(logits / cap) * cap if cap else logits
 
@@ -87,10 +88,12 @@ class LanguageModel:
         return h.hexdigest()
 
     def save(self, folder: Path) -> None:
-        """Write safetensors, config and tokenizer to `folder`, all or nothing."""
+        """Write safetensors, config and tokenizer to `folder`, all or nothing; what was there is replaced."""
         temporary = folder.with_name(folder.name + ".partial")
+        shutil.rmtree(temporary, ignore_errors=True)
         self.model.save_pretrained(temporary, safe_serialization=True)
         self.tokenizer.save_pretrained(temporary)
+        shutil.rmtree(folder, ignore_errors=True)
         os.replace(temporary, folder)
 
     def autocast(self, precision: Precision) -> Any:
@@ -128,9 +131,13 @@ def load(name: str, *, device: str = "cpu", revision: str | None = None) -> Lang
         tokenizer = AutoTokenizer.from_pretrained(source, **options)
     except (OSError, ValueError) as error:
         raise ModelError(f"model {name!r} could not be loaded from {source}: {error}\n{model_sources.how_to_get()}") from error
-    lm = LanguageModel(model.to(device).eval(), tokenizer, name)
+    lm = LanguageModel(_placed(model, device), tokenizer, name)
     check_head(lm)
     return lm
+
+
+def _placed(model: Any, device: str) -> Any:
+    return model.to(device).eval()
 
 
 @torch.no_grad()

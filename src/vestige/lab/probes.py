@@ -100,9 +100,7 @@ def _score_packed(lm: LanguageModel, batch: Sequence[_Packed]) -> Iterator[Score
             where = torch.tensor([index[b, s] for s in source], device=lm.device)
             what = torch.tensor(target, device=lm.device)
             hits = tuple(int(x) for x in (top[where] == what).tolist())
-            candidates.append(
-                Candidate(name, _floats(logp[where, what]), hits, _floats(sd[where]), _floats(entropy[where]))
-            )
+            candidates.append(Candidate(name, _floats(logp[where, what]), hits, _floats(sd[where]), _floats(entropy[where])))
         yield ScoreTokens(item.probe, tuple(candidates))
 
 
@@ -126,7 +124,8 @@ def _hidden(lm: LanguageModel, batch: Sequence[_Packed]) -> Tensor:
     mask = torch.zeros(allowed.shape, dtype=kind).masked_fill(~allowed, torch.finfo(kind).min)[:, None]
     device = lm.device
     out = lm.body(input_ids=ids.to(device), attention_mask=mask.to(device), position_ids=positions.to(device))
-    return out.last_hidden_state
+    hidden: Tensor = out.last_hidden_state
+    return hidden
 
 
 def _floats(values: Tensor) -> tuple[float, ...]:
@@ -135,9 +134,7 @@ def _floats(values: Tensor) -> tuple[float, ...]:
 
 
 @torch.no_grad()
-def greedy(
-    lm: LanguageModel, probes: Sequence[Probe], *, max_new: int, stop: str = "\n", precision: Precision = "float32"
-) -> list[Answer]:
+def greedy(lm: LanguageModel, probes: Sequence[Probe], *, max_new: int, stop: str = "\n", precision: Precision = "float32") -> list[Answer]:
     """Complete every probe greedily with up to `max_new` tokens, ending a row at end-of-text, `stop` or a loop.
 
     Rows of equal prompt length run together, so no padding is involved at all.

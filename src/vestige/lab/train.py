@@ -65,9 +65,7 @@ def run(
         RunError: the loss is no longer a finite number.
     """
     parameters = _trainable(lm, settings.train)
-    optimiser = torch.optim.AdamW(
-        parameters, lr=settings.optimiser.lr, weight_decay=settings.optimiser.weight_decay, fused=True
-    )
+    optimiser = torch.optim.AdamW(parameters, lr=settings.optimiser.lr, weight_decay=settings.optimiser.weight_decay, fused=True)
     precision = training_precision(lm, settings.precision)
     spent = Spent()
     lm.model.eval()  # dropout off: the loop is deterministic, and none of the supported models trains with it
@@ -142,7 +140,7 @@ def _trainable(lm: LanguageModel, train: Trained) -> list[Tensor]:
     """Let gradients flow to the named weights only, and return them."""
     lm.model.requires_grad_(False)
     if train == "last_block":
-        chosen = list(blocks(lm)[-1].parameters())
+        chosen: list[Tensor] = list(blocks(lm)[-1].parameters())
     elif train == "lora":
         chosen = [p for name, p in lm.model.named_parameters() if "lora_" in name]
     else:

@@ -70,11 +70,7 @@ class Recovery:
 def recovery(verdict: Mapping[str, Any]) -> Recovery:
     """Return the plain numbers of the recovery curves: forget group, primary wording, primary score."""
     score = verdict["case"]["primary"]
-    rows = [
-        row
-        for row in verdict["levels"]
-        if (row["group"], row["wording"], row["score"]) == ("forget", "primary", score)
-    ]
+    rows = [row for row in verdict["levels"] if (row["group"], row["wording"], row["score"]) == ("forget", "primary", score)]
     audit = main_audit(verdict)
     judged = [a["set"] for a in audit["attacks"]] if audit else []
     sets = ordered((row["set"] for row in rows if row["set"] is not None), judged)
@@ -82,9 +78,7 @@ def recovery(verdict: Mapping[str, Any]) -> Recovery:
     return Recovery(panels, *_range(panels))
 
 
-def _panel(
-    name: str, rows: Sequence[Mapping[str, Any]], audit: Mapping[str, Any] | None, delta: float | None
-) -> Panel:
+def _panel(name: str, rows: Sequence[Mapping[str, Any]], audit: Mapping[str, Any] | None, delta: float | None) -> Panel:
     here = [row for row in rows if row["set"] == name]
     rest = [row for row in rows if row["set"] is None]
     roles = ordered((row["role"] for row in [*here, *rest]), svg.LOOKS)
@@ -162,9 +156,7 @@ def panel_body(panel: Panel, whole: Recovery) -> Markup:
     name = svg.label((LEFT, 14), panel.set, anchor="start", fill=svg.INK, size=12.5)
     back = list(reversed(sorted(panel.series, key=lambda s: whole.roles.index(s.role))))
     bands = [_band(s, frame) for s in back if s.role in panel.banded]
-    return Markup("").join(
-        [name, *_axes(panel, frame), *bands, _threshold(panel, frame), *(_curve(s, frame) for s in back)]
-    )
+    return Markup("").join([name, *_axes(panel, frame), *bands, _threshold(panel, frame), *(_curve(s, frame) for s in back)])
 
 
 def describe(panel: Panel) -> str:
@@ -203,9 +195,7 @@ def _step_marks(panel: Panel, frame: Frame) -> list[Markup]:
         marks.append(svg.line((x, HEIGHT - BOTTOM), (x, HEIGHT - BOTTOM + 4), stroke="#8b93a0"))
         if chosen or all(abs(x - other) > 17 for other in shown):
             shown.append(x)
-            marks.append(
-                svg.label((x, HEIGHT - BOTTOM + 16), str(step), fill=svg.INK if chosen else svg.MUTED)
-            )
+            marks.append(svg.label((x, HEIGHT - BOTTOM + 16), str(step), fill=svg.INK if chosen else svg.MUTED))
         if chosen:
             marks.append(svg.line((x, TOP), (x, HEIGHT - BOTTOM), stroke="#8b93a0", dash="1 2"))
     return marks
@@ -223,9 +213,7 @@ def _runs(series: Series) -> list[tuple[Point, ...]]:
 def _band(series: Series, frame: Frame) -> Markup:
     style: svg.Style = {"fill": svg.look(series.role).colour, "fill-opacity": 0.13}
     edges = [
-        [frame.at(p.step, p.high) for p in run] + [frame.at(p.step, p.low) for p in reversed(run)]
-        for run in _runs(series)
-        if len(run) > 1
+        [frame.at(p.step, p.high) for p in run] + [frame.at(p.step, p.low) for p in reversed(run)] for run in _runs(series) if len(run) > 1
     ]
     return Markup("").join(svg.path(edge, style, closed=True) for edge in edges)
 
@@ -234,9 +222,7 @@ def _threshold(panel: Panel, frame: Frame) -> Markup:
     if len(panel.limit) < 2:
         return Markup("")
     points = [frame.at(step, value) for step, value in panel.limit]
-    return svg.path(
-        points, {"fill": "none", "stroke": svg.ALARM, "stroke-width": 1.2, "stroke-dasharray": "4 3"}
-    )
+    return svg.path(points, {"fill": "none", "stroke": svg.ALARM, "stroke-width": 1.2, "stroke-dasharray": "4 3"})
 
 
 def _curve(series: Series, frame: Frame) -> Markup:
@@ -252,14 +238,8 @@ def _curve(series: Series, frame: Frame) -> Markup:
     runs = [[frame.at(p.step, p.value) for p in run] for run in _runs(series)]
     drawn = [svg.path(run, style) for run in runs if len(run) > 1]
     if len(series.points) == 1 and series.points[0].step == 0:
-        drawn = [
-            svg.line(
-                runs[0][0], frame.at(frame.last, series.points[0].value), stroke="#8b93a0", dash=how.dash
-            )
-        ]
-    return Markup("").join(
-        [*drawn, *(svg.marker(at, how, size=_size(series.role)) for run in runs for at in run)]
-    )
+        drawn = [svg.line(runs[0][0], frame.at(frame.last, series.points[0].value), stroke="#8b93a0", dash=how.dash)]
+    return Markup("").join([*drawn, *(svg.marker(at, how, size=_size(series.role)) for run in runs for at in run)])
 
 
 def _weight(role: str) -> float:

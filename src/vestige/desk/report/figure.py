@@ -20,9 +20,7 @@ KEY_ROW = 22.0
 def draw_key(role: str) -> Markup:
     """Draw a legend's sample of one arm: its line and its marker, 34 units wide."""
     how = svg.look(role)
-    stroke = svg.line(
-        (1, 8), (33, 8), stroke=how.colour, width=2.4 if role == "subject" else 1.5, dash=how.dash
-    )
+    stroke = svg.line((1, 8), (33, 8), stroke=how.colour, width=2.4 if role == "subject" else 1.5, dash=how.dash)
     return stroke + svg.marker((17, 8), how)
 
 
@@ -59,9 +57,7 @@ def _legend(keys: list[tuple[Markup, str]]) -> list[Markup]:
     for i, (sample, words) in enumerate(keys):
         x, y = LEFT_EDGE + PITCH * (i % COLUMNS), 14 + KEY_ROW * (i // COLUMNS)
         place = {"transform": f"translate({svg.number(x)} {svg.number(y)})"}
-        drawn.append(
-            svg.tag("g", place, sample, svg.label((42, 12), words, anchor="start", fill=svg.INK, size=12))
-        )
+        drawn.append(svg.tag("g", place, sample, svg.label((42, 12), words, anchor="start", fill=svg.INK, size=12)))
     return drawn
 
 

@@ -88,9 +88,7 @@ def _place(value: float, whole: Forest) -> str:
 
 def draw_interval(row: Row, whole: Forest) -> Markup:
     """Draw one row: the line of 0, the dashed line of delta, the interval and its value."""
-    about = ENGLISH["excess_row"].format(
-        name=row.name, value=spoken(row.estimate), delta=decimal(whole.delta)
-    )
+    about = ENGLISH["excess_row"].format(name=row.name, value=spoken(row.estimate), delta=decimal(whole.delta))
     guides = [_upright(0.0, whole, svg.MUTED, "")]
     guides += [] if whole.delta is None else [_upright(whole.delta, whole, svg.ALARM, "4 3")]
     return _strip(26, about, *guides, *(_whisker(row, whole) if known(row.estimate) else []))

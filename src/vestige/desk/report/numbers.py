@@ -44,11 +44,7 @@ def seconds(value: float | None) -> str:
 
 def known(estimate: Mapping[str, Any] | None) -> bool:
     """Say whether an estimate holds a value."""
-    return (
-        bool(estimate)
-        and "missing_reason" not in (estimate or {})
-        and (estimate or {}).get("value") is not None
-    )
+    return bool(estimate) and "missing_reason" not in (estimate or {}) and (estimate or {}).get("value") is not None
 
 
 def interval(estimate: Mapping[str, Any]) -> str:
@@ -63,9 +59,7 @@ def spoken(estimate: Mapping[str, Any] | None) -> str:
     if not known(estimate):
         return str(ENGLISH["missing"]).format(reason=estimate.get("missing_reason", ENGLISH["no_estimate"]))
     left_out = estimate.get("missing") or 0
-    return f"{decimal(estimate['value'])} {interval(estimate)}" + (
-        f", {left_out} missing" if left_out else ""
-    )
+    return f"{decimal(estimate['value'])} {interval(estimate)}" + (f", {left_out} missing" if left_out else "")
 
 
 def main_audit(verdict: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -36,9 +36,7 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 def render(verdict: Mapping[str, Any], evidence: ReportTexts, *, reveal: bool = False) -> str:
     """Return report.html; with `reveal` the texts to be forgotten are readable in it."""
     page = _environment().get_template("report.html.j2")
-    return page.render(
-        policy=POLICY, v=verdict, w=ENGLISH, reveal=reveal, **_parts(verdict, evidence, reveal)
-    )
+    return page.render(policy=POLICY, v=verdict, w=ENGLISH, reveal=reveal, **_parts(verdict, evidence, reveal))
 
 
 @functools.cache

@@ -120,9 +120,7 @@ def _said(value: Said, mask: Mask) -> tuple[str, str]:
         return "missing", mask.ours(ENGLISH["missing"].format(reason=value.reason))
     if value is None:
         return "missing", str(ENGLISH["answers_not_asked"])
-    return (
-        ("answer", _cut(mask.said(value)).strip()) if value.strip() else ("missing", ENGLISH["answers_empty"])
-    )
+    return ("answer", _cut(mask.said(value)).strip()) if value.strip() else ("missing", ENGLISH["answers_empty"])
 
 
 def _cut(text: str) -> str:
@@ -133,14 +131,9 @@ def _cut(text: str) -> str:
 def level_table(panel: Panel) -> dict[str, Any]:
     """Return a panel as a table: a row for each step, a column for each arm; a gap says why."""
     cells = {(s.role, p.step): _point(p) for s in panel.series for p in s.points}
-    cells |= {
-        (s.role, step): ENGLISH["missing"].format(reason=why) for s in panel.series for step, why in s.gaps
-    }
+    cells |= {(s.role, step): ENGLISH["missing"].format(reason=why) for s in panel.series for step, why in s.gaps}
     roles = [s.role for s in panel.series]
-    rows = [
-        (step, [cells.get((role, step), "") for role in roles])
-        for step in sorted({step for _, step in cells})
-    ]
+    rows = [(step, [cells.get((role, step), "") for role in roles]) for step in sorted({step for _, step in cells})]
     return {"set": panel.set, "roles": roles, "rows": rows}
 
 
@@ -161,9 +154,7 @@ def level_rows(verdict: Mapping[str, Any]) -> dict[str, Any]:
 def arm_groups(verdict: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:
     """Return the arms at rest and the arms after an attack, each in the order of the legend."""
     roles = ordered((a["role"] for a in verdict["arms"]), svg.LOOKS)
-    arms = sorted(
-        verdict["arms"], key=lambda a: (a["set"] or "", roles.index(a["role"]), a["seed"], a["fold"])
-    )
+    arms = sorted(verdict["arms"], key=lambda a: (a["set"] or "", roles.index(a["role"]), a["seed"], a["fold"]))
     return {
         "rest": [a for a in arms if a["set"] is None],
         "attacked": [a for a in arms if a["set"] is not None],

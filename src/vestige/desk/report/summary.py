@@ -73,9 +73,7 @@ def _flags(verdict: Mapping[str, Any]) -> str:
     said = []
     for flag in flag_groups(verdict):
         more = len(flag["all"]) - 1
-        said.append(
-            f"  ! {flag['name']}: {flag['says']}" + (" " + ENGLISH["more"].format(n=more) if more else "")
-        )
+        said.append(f"  ! {flag['name']}: {flag['says']}" + (" " + ENGLISH["more"].format(n=more) if more else ""))
     return "\n".join(textwrap.fill(terminal_safe(line), WIDTH, subsequent_indent="    ") for line in said)
 
 
@@ -83,16 +81,11 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return rows under their heads, columns padded to the widest cell as a terminal counts width."""
     shown = [[terminal_safe(cell).replace("\n", " ") for cell in row] for row in [heads, *rows]]
     widths = [max(columns(row[i]) for row in shown) for i in range(len(heads))]
-    lines = [
-        "  " + "  ".join(cell + " " * (w - columns(cell)) for cell, w in zip(row, widths, strict=True))
-        for row in shown
-    ]
+    lines = ["  " + "  ".join(cell + " " * (w - columns(cell)) for cell, w in zip(row, widths, strict=True)) for row in shown]
     rule = "  " + "  ".join("-" * w for w in widths)
     return "\n".join(line.rstrip() for line in [lines[0], rule, *lines[1:]])
 
 
 def columns(text: str) -> int:
     """Return how many terminal columns a text takes: East Asian wide characters take two."""
-    return sum(
-        2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text if not unicodedata.combining(c)
-    )
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text if not unicodedata.combining(c))

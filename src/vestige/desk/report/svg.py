@@ -52,9 +52,7 @@ def look(role: str) -> Look:
 
 def tag(name: str, attributes: Attributes, *children: str) -> Markup:
     """Return one element; plain strings are escaped and their control characters shown, Markup passes."""
-    pairs = Markup("").join(
-        Markup(' {}="{}"').format(k, terminal_safe(number(v))) for k, v in attributes.items()
-    )
+    pairs = Markup("").join(Markup(' {}="{}"').format(k, terminal_safe(number(v))) for k, v in attributes.items())
     inner = Markup("").join(c if isinstance(c, Markup) else escape(terminal_safe(c)) for c in children)
     return Markup("<{0}{1}>{2}</{0}>").format(Markup(name), pairs, inner)
 
@@ -105,10 +103,7 @@ _SHAPES: dict[str, tuple[XY, ...]] = {
 def _strokes(at: XY, how: Look, size: float) -> Markup:
     x, y = at
     arms = ((1.0, 1.0), (1.0, -1.0)) if how.marker == "cross" else ((1.2, 0.0), (0.0, 1.2))
-    strokes = (
-        line((x - dx * size, y - dy * size), (x + dx * size, y + dy * size), stroke=how.colour, width=1.8)
-        for dx, dy in arms
-    )
+    strokes = (line((x - dx * size, y - dy * size), (x + dx * size, y + dy * size), stroke=how.colour, width=1.8) for dx, dy in arms)
     return Markup("").join(strokes)
 
 

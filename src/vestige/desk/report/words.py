@@ -67,9 +67,7 @@ GLOSSARY = (
     ),
     (
         "relearn set",
-        "A small text that does not contain the answers. Copies of a model are fine-tuned on it for a few "
-        "steps, "
-        "then asked again.",
+        "A small text that does not contain the answers. Copies of a model are fine-tuned on it for a few steps, then asked again.",
     ),
     (
         "excess E",
@@ -80,8 +78,7 @@ GLOSSARY = (
     ("threshold δ", "The excess from which the audit fails, if the interval also keeps clear of 0."),
     (
         "95 % interval",
-        "Drawn as bands and bars, printed in brackets; over clusters (persons, countries), not over single "
-        "questions.",
+        "Drawn as bands and bars, printed in brackets; over clusters (persons, countries), not over single questions.",
     ),
     ("never-exposed twin", "A model trained alike, from another seed, without the data to forget."),
     (
@@ -92,9 +89,7 @@ GLOSSARY = (
     ),
     (
         "sham",
-        "The twin, put through the same unlearning of facts it never held. It shows what unlearning itself "
-        "writes "
-        "into a model.",
+        "The twin, put through the same unlearning of facts it never held. It shows what unlearning itself writes into a model.",
     ),
 )
 
@@ -186,13 +181,11 @@ ENGLISH: dict[str, Any] = {
     "outcome_clear": "below δ",
     "outcome_open": "not settled",
     "answers": "What the models said",
-    "answers_lead": "The same question put to the original, to the unlearned model, and to the unlearned "
-    "model after the attack{after}.",
+    "answers_lead": "The same question put to the original, to the unlearned model, and to the unlearned model after the attack{after}.",
     "answers_after": " ({after})",
     "answers_masked": "Every answer is masked, word by word, since it is what was to be forgotten, or may "
     "hold it. Make the report with --reveal to read them.",
-    "answers_revealed": "This report shows the texts that were to be forgotten. Treat it like the data "
-    "themselves.",
+    "answers_revealed": "This report shows the texts that were to be forgotten. Treat it like the data themselves.",
     "answers_none": "No answers were recorded.",
     "answers_columns": {"before": "Original", "unlearned": "Unlearned", "after": "After the attack"},
     "answers_prompt": "Question",
@@ -217,13 +210,10 @@ ENGLISH: dict[str, Any] = {
     "size": "Clusters, probes, effective n, n needed",
     "utility_ratio": "Utility kept, of the original's",
     "levels": "All questions, before any attack",
-    "levels_lead": "What was to go, what was to stay, other wordings and other scores. Log-probabilities are "
-    "in nats per token.",
+    "levels_lead": "What was to go, what was to stay, other wordings and other scores. Log-probabilities are in nats per token.",
     "levels_columns": ("Questions", "Wording", "Score"),
     "arms": "Models trained",
-    "arms_lead": "Every model state in this run, with the steps and tokens spent on it. Compared "
-    "conditions must have "
-    "spent the same.",
+    "arms_lead": "Every model state in this run, with the steps and tokens spent on it. Compared conditions must have spent the same.",
     "arms_attacked": "After an attack ({n} states)",
     "arms_columns": (
         "Model",
@@ -237,8 +227,7 @@ ENGLISH: dict[str, Any] = {
     ),
     "arms_none": "No arm was recorded.",
     "cost": "Cost",
-    "cost_lead": "Seconds on the machine named below. Timings are printed here only and are no part of the "
-    "verdict.",
+    "cost_lead": "Seconds on the machine named below. Timings are printed here only and are no part of the verdict.",
     "cost_columns": ("Model", "Relearn set", "Steps", "Trained tokens", "Time"),
     "cost_total": "All together",
     "cost_none": "No timing was recorded.",
