@@ -3,6 +3,7 @@
 # make test            set up, run the default test suite
 # make test-slow       the tests that need the real model
 # make check           linter, formatter, type checker
+# make results         write the tables of a demo's runs into the README (OUT and SEEDS as for the demo)
 #
 # On Linux, plain `pip install torch` takes gigabytes of CUDA libraries. To take the CPU build instead, name its index:
 #   make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
@@ -35,7 +36,7 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 
 results:
-	$(BIN)/python tools/write_results.py
+	$(BIN)/python tools/write_results.py $(OUT) $(SEEDS)
 
 $(VENV)/.lab: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

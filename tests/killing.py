@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -31,13 +30,22 @@ def lines_of(out: Path) -> int:
     return ledger.read_bytes().count(b"\n") if ledger.exists() else 0
 
 
-def kill_after_seconds(plan: Path, out: Path, key: Path, seconds: float) -> str:
-    """Kill a run after a time; return what it was doing, as seen from its folder."""
+def kill_while(plan: Path, out: Path, key: Path, *, cells: int, delay: float) -> str:
+    """Kill a run `delay` seconds after `cells` cells are done.
+
+    With none done the first cell is under way, a loaded model that is only asked: probing. With one done, the originals
+    and twins are learning: training.
+    """
     process = start(plan, out, key)
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and process.poll() is None:
-        time.sleep(0.01)
+    while process.poll() is None and not (lines_of(out) and cells_done(out) >= cells):
+        time.sleep(0.002)
+    time.sleep(delay)
     return _killed(process, out)
+
+
+def cells_done(out: Path) -> int:
+    """Return how many cells are recorded as done."""
+    return (out / "ledger.jsonl").read_bytes().count(b'"kind":"cell_done"')
 
 
 def kill_when_ledger_grows(plan: Path, out: Path, key: Path, delay: float) -> str:
@@ -65,9 +73,3 @@ def _killed(process: subprocess.Popen[bytes], out: Path) -> str:
     if (out / "ledger.jsonl").exists() and b'"kind":"end"' in (out / "ledger.jsonl").read_bytes()[-4000:]:
         return "finish"
     return "work" if lines_of(out) else "begin"
-
-
-def moments(seed: int, n: int, longest: float) -> list[float]:
-    """Return n moments between nothing and `longest` seconds."""
-    rng = random.Random(seed)
-    return [rng.uniform(0.3, longest) for _ in range(n)]

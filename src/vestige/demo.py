@@ -32,7 +32,7 @@ def run(seeds: tuple[int, ...], out: Path, *, model: str | None = None, quiet: b
         for line in results.weights(folder):
             print(line)
         print(f"report: {folder / 'report.html'}\n", flush=True)
-    table = results.markdown(out, {name: out / f"{name}-seeds-{'-'.join(map(str, seeds))}" for name in CASES})
+    table = results.markdown({name: out / f"{name}-seeds-{'-'.join(map(str, seeds))}" for name in CASES})
     print(table)
     (out / "results.md").write_text(table, encoding="utf-8")
     wrong = [line for name in CASES for line in unexpected(name, verdicts[name])]

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from vestige.cases.capitals import Capitals
 from vestige.cases.customers import Customers
+from vestige.cases.folder import Folder
 
-TABLE: dict[str, type] = {"capitals": Capitals, "customers": Customers}
+TABLE: dict[str, type] = {"capitals": Capitals, "customers": Customers, "folder": Folder}

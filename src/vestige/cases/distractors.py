@@ -25,9 +25,7 @@ def probes_of(rows: Sequence[Row], group: Group) -> dict[str, Probe]:
         if row.prompt.strip():
             by_attribute[row.attribute].append(row)
     return {
-        row.id: Probe(
-            row.id, row.prompt, row.answer, group, row.cluster, "test", wrong, attribute=row.attribute, form=row.form
-        )
+        row.id: Probe(row.id, row.prompt, row.answer, group, row.cluster, "test", wrong, attribute=row.attribute, form=row.form)
         for chosen in by_attribute.values()
         for row, wrong in zip(chosen, _wrong_answers(chosen), strict=True)
     }

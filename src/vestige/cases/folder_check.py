@@ -6,7 +6,7 @@ that are to be forgotten and kept at once, and a relearn source that simply stat
 
 from __future__ import annotations
 
-import re
+import os
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -19,7 +19,6 @@ from vestige.text import find_keyword, normalise, words
 
 # Languages written without a space between a question and its answer (Korean: tokenizers vary, both are accepted).
 _UNSPACED = frozenset({"ja", "zh", "ko", "th", "lo", "km", "my"})
-_TAG = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _LEAST_CLUSTERS = 3
 _Any = Entry[Row] | Entry[Probe]
 
@@ -32,22 +31,22 @@ def check(path: str | Path) -> list[Problem]:
 def examine(path: str | Path) -> tuple[Contents, list[Problem]]:
     """Return what a folder holds together with all its problems."""
     problems: list[Problem] = []
-    contents = read(Path(path).expanduser(), problems)
+    contents = read(Path(os.path.expanduser(path)), problems)
     for look in _LOOKS:
         problems += look(contents)
+    problems = _without_echoes(problems)
     order = {f: n for n, f in enumerate(("case.toml", *ROW_FILES, "probes.jsonl", "utility.jsonl"))}
     return contents, sorted(problems, key=lambda p: (order.get(p.file, len(order)), p.file, p.line))
 
 
+def _without_echoes(problems: list[Problem]) -> list[Problem]:
+    """Drop a lack of candidates on a line that has another fault: a misread field often takes the candidates with it."""
+    faulty = {(p.file, p.line) for p in problems if p.kind != "candidates"}
+    return [p for p in problems if p.kind != "candidates" or (p.file, p.line) not in faulty]
+
+
 def _place(at: Line) -> str:
     return f"{at.file}:{at.line}"
-
-
-def _language(contents: Contents) -> Iterator[Problem]:
-    tag = contents.about.get("language")
-    if tag is not None and not _TAG.fullmatch(tag):
-        says = ("not a language tag", "write a short tag such as 'en', 'ja' or 'pt-BR'")
-        yield Problem("language", "case.toml", 0, "language", repr(tag), *says)
 
 
 def _grouped(contents: Contents) -> Iterator[tuple[str, _Any]]:
@@ -64,24 +63,24 @@ def _all(contents: Contents) -> Iterator[_Any]:
 
 
 def _ids(contents: Contents) -> Iterator[Problem]:
-    rows = [e for entries in contents.rows.values() for e in entries]
-    # Derived probes carry the ids of their rows, so a probe may not take one of those unless probes.jsonl replaces them.
-    for entries in (rows, contents.probes):
-        first: dict[str, Line] = {}
-        for e in entries:
-            key = unicodedata.normalize("NFKC", e.made.id).strip()
-            if first.setdefault(key, e.at) != e.at and not (entries is contents.probes and _is_row(e.at)):
-                says = (f"the id is taken by {_place(first[key])} (compared under NFKC, without outer spaces)", "choose another")
-                yield e.at.problem("duplicate id", "id", e.made.id, says)
+    yield from _taken(e for entries in contents.rows.values() for e in entries)
+    # Derived probes carry the ids of their rows, which were looked at just now.
+    yield from (p for p in _taken(contents.probes) if p.file not in ROW_FILES)
 
 
-def _is_row(at: Line) -> bool:
-    return at.file in ROW_FILES
+def _taken(entries: Iterable[_Any]) -> Iterator[Problem]:
+    first: dict[str, Line] = {}
+    for e in entries:
+        before = first.setdefault(unicodedata.normalize("NFKC", e.made.id).strip(), e.at)
+        if before is not e.at:
+            says = (f"the id is taken by {_place(before)} (compared under NFKC, trimmed)", "choose another")
+            yield e.at.problem("duplicate id", "id", e.made.id, says)
 
 
 def _questions(contents: Contents) -> Iterator[Problem]:
     """Same question, different answers: within one file of rows, or among all written probes."""
-    for entries in (*contents.rows.values(), contents.written):
+    files: list[tuple[_Any, ...]] = [*contents.rows.values(), contents.written]
+    for entries in files:
         first: dict[str, _Any] = {}
         for e in entries:
             if not e.made.prompt.strip():
@@ -149,7 +148,7 @@ def _unheld(contents: Contents) -> Iterator[Problem]:
     held = {e.made.cluster for e in contents.rows.get("forget.jsonl", ())}
     for e in contents.written if "forget.jsonl" in contents.rows else ():
         if e.made.group == "forget" and e.made.cluster not in held:
-            says = ("no row of forget.jsonl is about this cluster, so nothing would unlearn it", "add its rows, or use their spelling")
+            says = ("no row of forget.jsonl is about this cluster", "add its rows: nothing would unlearn it")
             yield e.at.problem("no row", "cluster", e.made.cluster, says)
 
 
@@ -159,12 +158,13 @@ def _told(contents: Contents) -> Iterator[Problem]:
     for group, e in _grouped(contents):
         if group == "forget":
             aliases = e.made.aliases if isinstance(e.made, Probe) else ()
-            answers[e.made.cluster] |= {_padded(a): a for a in (e.made.answer, *aliases) if words(a)}
+            answers[normalise(e.made.cluster)] |= {_padded(a): a for a in (e.made.answer, *aliases) if words(a)}
     named = _by_first_word(answers)
     for file, entries in contents.rows.items():
         for e in entries if file.startswith("sources/") else ():
             text = _padded(e.made.text)
-            about = {c for word in set(text.split()) for c in named.get(word, ()) if _padded(c) in text} | {e.made.cluster}
+            about = {c for word in set(text.split()) for c in named.get(word, ()) if _padded(c) in text}
+            about.add(normalise(e.made.cluster))
             for cluster in sorted(about & answers.keys()):
                 for answer in (a for padded, a in answers[cluster].items() if padded in text):
                     says = (f"it states {answer!r} about {cluster!r}, which is to be forgotten", "remove the row")
@@ -203,7 +203,7 @@ def _candidates(contents: Contents) -> Iterator[Problem]:
 
 def _clusters(contents: Contents) -> Iterator[Problem]:
     asked = {e.made.cluster for e in contents.probes if e.made.group == "forget" and e.made.wording == "primary"}
-    if "forget.jsonl" in contents.rows and len(asked) < _LEAST_CLUSTERS:
+    if contents.rows.get("forget.jsonl") and len(asked) < _LEAST_CLUSTERS:
         file = "probes.jsonl" if any(e.at.file == "probes.jsonl" for e in contents.written) else "forget.jsonl"
         says = (
             f"{len(asked)} clusters to forget are asked about (in the wording 'primary'); {_LEAST_CLUSTERS} is the least",
@@ -213,7 +213,6 @@ def _clusters(contents: Contents) -> Iterator[Problem]:
 
 
 _LOOKS: tuple[Callable[[Contents], Iterator[Problem]], ...] = (
-    _language,
     _ids,
     _questions,
     _guessable,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from vestige.records import GROUPS, Group, Probe, Row
 T = TypeVar("T", Row, Probe)
 ROW_FILES: dict[str, Group] = {"forget.jsonl": "forget", "retain.jsonl": "retain", "decoy.jsonl": "decoy"}
 _NEEDED = ("forget.jsonl", "retain.jsonl")
+_TAG = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _FILES = (*ROW_FILES, "probes.jsonl", "utility.jsonl")
 
 
@@ -98,8 +100,12 @@ def _about(folder: Path, problems: list[Problem]) -> dict[str, str]:
     if len(problems) > before:
         return {}
     values = {name: value for name, (_, value) in read_values.items()}
-    good, found = _checked(Line("case.toml", 0, values), _CASE)
-    lines = {name: line for name, (line, _) in read_values.items()}
+    line = Line("case.toml", 0, values)
+    good, found = _checked(line, _CASE)
+    if not _TAG.fullmatch(good.get("language", "en")):
+        says = ("not a language tag", "write a short tag such as 'en', 'ja' or 'pt-BR'")
+        found.append(line.problem("language", "language", good["language"], says))
+    lines = {key: number for name, (number, _) in read_values.items() for key in (name, shown(name))}
     problems += [dataclasses.replace(p, line=lines.get(p.field, 0)) for p in found]
     return good
 
@@ -131,9 +137,7 @@ def _written(folder: Path, problems: list[Problem]) -> Iterator[Entry[Probe]]:
             yield from _made(folder, file, fields, Probe, problems)
 
 
-def _made(
-    folder: Path, file: str, fields: Mapping[str, Field], kind: type[T], problems: list[Problem]
-) -> Iterator[Entry[T]]:
+def _made(folder: Path, file: str, fields: Mapping[str, Field], kind: type[T], problems: list[Problem]) -> Iterator[Entry[T]]:
     """Yield a row or probe for every line whose needed fields are sound; a bad optional field is left at its default."""
     for line in read_lines(folder, file, problems):
         good, found = _checked(line, fields)
@@ -208,7 +212,7 @@ def _damage(text: str) -> tuple[str, str, str] | None:
     if "\0" in text:
         return "NUL", "it holds a NUL character", "remove it"
     if any("\ud800" <= c <= "\udfff" for c in text):
-        return "lone surrogate", "it holds half of a character (a lone surrogate)", r"write the character itself, or both \u escapes"
+        return "lone surrogate", "it holds half of a character (a lone surrogate)", "write the character itself"
     if "\ufffd" in text:
         return "encoding", "it holds U+FFFD, the mark of a character lost in a conversion", "take the text from its source again"
     return None
@@ -223,6 +227,4 @@ def _derived(rows: Mapping[str, Sequence[Entry[Row]]]) -> Iterator[Entry[Probe]]
 
 def _with_splits(entries: Sequence[Entry[Probe]], case: str) -> tuple[Entry[Probe], ...]:
     splits = {g: split_of(case, (e.made.cluster for e in entries if e.made.group == g)) for g in GROUPS}
-    return tuple(
-        Entry(e.at, dataclasses.replace(e.made, split=splits[e.made.group][e.made.cluster])) for e in entries
-    )
+    return tuple(Entry(e.at, dataclasses.replace(e.made, split=splits[e.made.group][e.made.cluster])) for e in entries)

@@ -35,7 +35,8 @@ class Problem:
         """Return the problem on one line."""
         where = f"{self.file}:{self.line}" if self.line else self.file
         what = ": ".join(part for part in (self.field, self.seen) if part)
-        return f"{where}: {what}{': ' if what else ''}{self.reason}; {self.remedy}"
+        says = f"{where}: {what}{': ' if what else ''}{self.reason}; {self.remedy}"
+        return says.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,8 @@ def shown(value: object) -> str:
 def read_text(folder: Path, file: str, problems: list[Problem]) -> str | None:
     """Return the text of a file without its byte order mark, or None and a problem."""
     try:
+        if not (folder / file).is_file():
+            raise OSError(0, "not a plain file")
         data = (folder / file).read_bytes()
     except OSError as error:
         says = (f"the file cannot be read ({error.strerror})", "check that it is a plain file and that you may read it")
@@ -149,7 +152,7 @@ def _parsed(line: str, file: str, number: int) -> dict[str, Any] | Problem:
         return _malformed(line, file, number, error)
     except _TwiceError as error:
         says = ("this name stands twice in one object, and only the last would count", "keep one of them")
-        return Problem("field twice", file, number, str(error), "", *says)
+        return Problem("field twice", file, number, shown(str(error)), "", *says)
     except (ValueError, RecursionError) as error:
         says = (f"not a usable JSON value ({type(error).__name__})", "write the fields as plain strings")
         return Problem("malformed JSON", file, number, "", shown(line), *says)

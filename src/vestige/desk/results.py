@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -20,6 +20,7 @@ _SETS = {
     "other_relation": "currencies (other topic, same form)",
     "unrelated": "unrelated sentences",
 }
+_SAME_FORM = ("other_capitals", "other_relation")
 
 
 def weights(folder: Path) -> Iterator[str]:
@@ -77,10 +78,32 @@ def capitals_rows(folder: Path) -> list[tuple[str, list[float | Missing]]]:
     return rows
 
 
-def markdown(out: Path, folders: Mapping[str, Path]) -> str:
+def markdown(folders: Mapping[str, Path]) -> str:
     """Return the results table of a demonstration."""
     parts = [_capitals(folders["capitals"]), _customers(folders["customers"])]
     return "\n\n".join(parts) + "\n"
+
+
+def frozen(folders: Sequence[Path]) -> str:
+    """Return the table of the same plan, unchanged, on other countries: blocks that chose nothing."""
+    lines = [
+        "| Other countries, same plan, unchanged: keyword recall on test countries | countries | unlearned | best same-form set | unrelated |",
+        "|---|---|---|---|---|",
+    ]
+    for folder in folders:
+        for seed, evidence in per_seed(folder).items():
+            count = sum(1 for p in evidence.probes.values() if p["group"] == "forget" and p["wording"] == "primary")
+            best = max((chosen(evidence, s) for s in _SAME_FORM), key=lambda p, e=evidence: _order(recall(e, p, "selection")))
+            places = (at_rest("subject"), best, chosen(evidence, "unrelated"))
+            values = [recall(evidence, place) for place in places]
+            shown = [f"{v:.2f}" if not isinstance(v, Missing) else f"missing: {v.reason}" for v in values]
+            block = evidence.header["plan"]["case"]["block"]
+            lines.append(f"| block {block}, seed {seed} | {count} | " + " | ".join(shown) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _order(value: float | Missing) -> float:
+    return -1.0 if isinstance(value, Missing) else value
 
 
 def _capitals(folder: Path) -> str:
