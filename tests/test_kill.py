@@ -8,10 +8,10 @@ import random
 from collections import Counter
 from pathlib import Path
 
-import killing
 import pytest
-import tiny
 
+import killing
+import tiny
 from vestige.desk.run_folder import verify
 
 PLAN = """\

@@ -87,7 +87,8 @@ def markdown(folders: Mapping[str, Path]) -> str:
 def frozen(folders: Sequence[Path]) -> str:
     """Return the table of the same plan, unchanged, on other countries: blocks that chose nothing."""
     lines = [
-        "| Other countries, same plan, unchanged: keyword recall on test countries | countries | unlearned | best same-form set | unrelated |",
+        "| Other countries, same plan, unchanged: keyword recall on test countries | countries | unlearned "
+        "| best same-form set | unrelated |",
         "|---|---|---|---|---|",
     ]
     for folder in folders:
