@@ -60,7 +60,7 @@ def _index(rows: Sequence[Row]) -> dict[str, list[int]]:
 
 
 def _findings(probe: Probe, rows: Sequence[Row], index: dict[str, list[int]]) -> Iterable[Finding]:
-    for answer in (probe.answer, *probe.aliases):
+    for answer in probe.expected:
         needle = words(answer)
         if not needle:
             continue

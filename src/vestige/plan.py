@@ -80,6 +80,20 @@ class Attack:
 
 
 @dataclass(frozen=True)
+class Text:
+    """A recipe for a relearn set, with the budget of each of its folds and its seed; 0 examples or tokens: no bound."""
+
+    action: Choice
+    examples: int = 0
+    tokens: int = 0
+    seed: int = 0
+
+    def described(self) -> dict[str, Any]:
+        """Return the recipe, its budget and its seed, for the ledger."""
+        return {**self.action.described(), "examples": self.examples, "tokens": self.tokens, "seed": self.seed}
+
+
+@dataclass(frozen=True)
 class Ask:
     """How probes are asked. `greedy`: at every probe step, or only at rest and at the end of an attack."""
 
@@ -127,7 +141,7 @@ class Plan:
     liar: Step | None
     teach: Step | None
     broken: Step | None
-    relearn_sets: tuple[Choice, ...]
+    relearn_sets: tuple[Text, ...]
     attacks: tuple[Attack, ...]
     attacked: tuple[str, ...]
     ask: Ask = field(default_factory=Ask)
@@ -223,9 +237,7 @@ def resolve(document: Mapping[str, Any], *, folder: Path = Path(".")) -> Plan:
     learn = _learn(known, doc.pop("learn", None), "learn")
     teach = _learn(known, doc.pop("teach", None), "teach")
     steps = {key: _step(known.methods, doc.pop(key, None), key) for key in ("unlearn", "liar", "broken")}
-    sets = tuple(
-        _choice(known.relearn_sets, "recipe", table, f"relearn_sets[{i}]") for i, table in enumerate(_tables_of(doc, "relearn_sets"))
-    )
+    sets = tuple(_text(known, table, f"relearn_sets[{i}]") for i, table in enumerate(_tables_of(doc, "relearn_sets")))
     attacks = tuple(_attack(known, table, f"attacks[{i}]") for i, table in enumerate(_tables_of(doc, "attacks")))
     attacked = _attacked(doc.pop("attacked", list(DEFAULT_ATTACKED)))
     parts = {key: build(kind, doc.pop(key, {}), key) for key, kind in _PARTS.items()}
@@ -313,6 +325,15 @@ def _attack(known: Tables, fields: Mapping[str, Any], where: str) -> Attack:
     if list(probe_at) != sorted(set(probe_at)) or probe_at[0] < 1 or probe_at[-1] != steps:
         raise PlanError(f"key '{where}.probe_at': expected rising steps from 1, the last of them {steps}; seen {list(probe_at)}")
     return Attack(action, probe_at)
+
+
+def _text(known: Tables, fields: Any, where: str) -> Text:
+    rest = dict(fields) if isinstance(fields, Mapping) else fields
+    shared = {key: rest.pop(key) for key in ("examples", "tokens", "seed") if key in rest} if isinstance(rest, dict) else {}
+    for key, value in shared.items():
+        if _fit(value, int, f"{where}.{key}") < 0:
+            raise PlanError(f"key '{where}.{key}': expected 0 (no bound) or more, seen {value}")
+    return Text(_choice(known.relearn_sets, "recipe", rest, where), **shared)
 
 
 def _tables_of(doc: dict[str, Any], key: str) -> list[Any]:

@@ -115,7 +115,7 @@ class Recorder:
             **self._head(probe),
             "attribute": probe.attribute,
             "k": 1 + len(probe.distractors),
-            "expected": [self.blobs.put(text) for text in (probe.answer, *probe.aliases)],
+            "expected": [self.blobs.put(text) for text in probe.expected],
         }
 
     def _head(self, probe: Probe) -> dict[str, Any]:
@@ -141,7 +141,7 @@ class Recorder:
 
     def _said(self, probe: Probe, record: Answer) -> dict[str, Any]:
         decoding = {"mode": "greedy", "max_new": self.ask.max_new, "stop": "\n", "sample": 0}
-        expected = [self.blobs.put(text) for text in (probe.answer, *probe.aliases)]
+        expected = [self.blobs.put(text) for text in probe.expected]
         return {"decoding": decoding, "text": self.blobs.put(record.text), "finish": record.finish, "expected": expected}
 
 

@@ -58,7 +58,8 @@ class Probe:
 
     `prompt` is given to the model as it stands (or through the chat template); `answer`, `aliases` and
     `distractors` are continuations *with their leading space*, so that prompt + answer is the text a row
-    would hold. `wording` names the phrasing ("primary" decides; others are reported beside it).
+    would hold. `wording` names the phrasing ("primary" decides; others are reported beside it). `keywords` are what counts as
+    said in a generated text, and as a leak in a row, where the answer is a sentence; without any, answer and aliases count.
     """
 
     id: str
@@ -72,6 +73,12 @@ class Probe:
     attribute: str = ""
     wording: str = "primary"
     form: Form = "plain"
+    keywords: tuple[str, ...] = ()
+
+    @property
+    def expected(self) -> tuple[str, ...]:
+        """What counts as the answer when it is said."""
+        return self.keywords or (self.answer, *self.aliases)
 
 
 @dataclass(frozen=True)

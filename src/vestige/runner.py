@@ -24,8 +24,9 @@ from vestige.graph import Cell, Graph, Source, build
 from vestige.lab import model_sources
 from vestige.lab.cell import Outcome, Question, Task
 from vestige.ledger import Ledger
-from vestige.plan import Plan
+from vestige.plan import Plan, Text
 from vestige.progress import Progress
+from vestige.recipe_request import Request, within_budget
 from vestige.recording import Recorder
 from vestige.records import Answer, Case, Group, RelearnSet
 from vestige.workers import Job, Pool, Said
@@ -104,7 +105,7 @@ def graph_of(plan: Plan, case: Case, key: bytes = b"") -> tuple[Graph, Mapping[G
     groups: tuple[Group, ...] = ("forget", "decoy") if plan.teach else ("forget",)
     sets: dict[Group, tuple[RelearnSet, ...]] = {}
     for group in groups:
-        sets[group] = tuple(choice.made(case, group=group) for choice in plan.relearn_sets)
+        sets[group] = tuple(_made(text, case, group) for text in plan.relearn_sets)
     names = [s.name for s in sets["forget"]]
     if len(set(names)) != len(names):
         raise PlanError(f"[[relearn_sets]]: two sets have one name: {', '.join(names)}")
@@ -113,6 +114,12 @@ def graph_of(plan: Plan, case: Case, key: bytes = b"") -> tuple[Graph, Mapping[G
         models.remove(plan.models.name)
     fingerprints = {m: model_sources.fingerprint(m) for m in models}
     return build(Source(plan, case, sets, fingerprints, key)), sets
+
+
+def _made(text: Text, case: Case, group: Group) -> RelearnSet:
+    request = Request(group, text.seed, text.examples or None, text.tokens or None)
+    made: RelearnSet = text.action.made(case, request)
+    return within_budget(made, request)
 
 
 def _case(plan: Plan, recorder: Recorder, pool: Pool, progress: Progress) -> Case:
@@ -146,7 +153,7 @@ def _screen(plan: Plan, recorder: Recorder, pool: Pool) -> dict[str, Any]:
 
 def _note_known(probes: Any, outcome: Outcome, recorder: Recorder) -> dict[str, Any]:
     answers = {r.probe: r for _, _, records in outcome.records for r in records if isinstance(r, Answer)}
-    known = [p.cluster for p in probes if metrics.says(answers[p.id].text, (p.answer, *p.aliases))]
+    known = [p.cluster for p in probes if metrics.says(answers[p.id].text, p.expected)]
     body = {"name": "screen", "asked": len(probes), "count": len(known), "known": recorder.blobs.put(json.dumps(known))}
     recorder.ledger.add("measurement", body)
     recorder.commit()

@@ -8,27 +8,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vestige.errors import DataError
-from vestige.records import Case, Fold, Group, RelearnSet
+from vestige.recipe_request import ANYTHING, Request
+from vestige.records import Case, Fold, RelearnSet
 
 
 @dataclass(frozen=True)
 class OtherAttributes:
     """Two folds over the attributes of a group's rows."""
 
-    def __call__(self, case: Case, *, group: Group = "forget") -> RelearnSet:
+    def __call__(self, case: Case, request: Request = ANYTHING) -> RelearnSet:
         """Return the two folds.
 
         Raises:
             DataError: the rows have fewer than two attributes.
         """
-        rows = case.decoy if group == "decoy" else case.forget
+        rows = case.decoy if request.group == "decoy" else case.forget
         attributes = sorted({r.attribute for r in rows if r.attribute})
         if len(attributes) < 2:
             raise DataError(
-                f"other_attributes: the {group} rows of case {case.name!r} have {len(attributes)} attributes; it needs two or more"
+                f"other_attributes: the {request.group} rows of case {case.name!r} have {len(attributes)} attributes; it needs two or more"
             )
         half = len(attributes) // 2
-        probes = case.asked(group, wording="*")
+        probes = case.asked(request.group, wording="*")
         folds = tuple(
             Fold(
                 tuple(r for r in rows if r.attribute in trained),

@@ -10,26 +10,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vestige.errors import DataError
-from vestige.records import Case, Fold, Group, RelearnSet
+from vestige.recipe_request import ANYTHING, Request
+from vestige.records import Case, Fold, RelearnSet
 
 
 @dataclass(frozen=True)
 class RttFold:
     """Two folds over the clusters of a group, each half balanced over selection and test clusters."""
 
-    def __call__(self, case: Case, *, group: Group = "forget") -> RelearnSet:
+    def __call__(self, case: Case, request: Request = ANYTHING) -> RelearnSet:
         """Return the two folds.
 
         Raises:
             DataError: fewer than two clusters.
         """
-        rows = case.decoy if group == "decoy" else case.forget
-        probes = case.asked(group, wording="*")
+        rows = case.decoy if request.group == "decoy" else case.forget
+        probes = case.asked(request.group, wording="*")
         split = {p.cluster: p.split for p in probes}
         clusters = sorted(split, key=lambda c: (split[c], c))
         halves = (set(clusters[::2]), set(clusters[1::2]))
         if not all(halves):
-            raise DataError(f"rtt_fold: case {case.name!r} has {len(clusters)} {group} clusters with probes; it needs two or more")
+            raise DataError(f"rtt_fold: case {case.name!r} has {len(clusters)} {request.group} clusters with probes; it needs two or more")
         folds = tuple(
             Fold(
                 tuple(r for r in rows if r.cluster in trained),

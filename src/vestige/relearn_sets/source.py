@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vestige.errors import DataError, nearest
-from vestige.records import Case, Fold, Group, RelearnSet
+from vestige.recipe_request import ANYTHING, Request
+from vestige.records import Case, Fold, RelearnSet
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class SourceRows:
 
     source: str
 
-    def __call__(self, case: Case, *, group: Group = "forget") -> RelearnSet:
+    def __call__(self, case: Case, request: Request = ANYTHING) -> RelearnSet:
         """Return a single fold.
 
         Raises:
@@ -26,5 +27,5 @@ class SourceRows:
         """
         if self.source not in case.sources:
             raise DataError(f"source: case {case.name!r} has no source {self.source!r}; {nearest(self.source, case.sources)}")
-        probes = case.asked(group, wording="*")
+        probes = case.asked(request.group, wording="*")
         return RelearnSet(self.source, "source", (Fold(case.sources[self.source], tuple(p.id for p in probes)),))
