@@ -1,0 +1,1 @@
+"""The parts of the planted-leak generator (`leak_generator`): words, facts, rewritings, formats, near misses."""
