@@ -29,7 +29,7 @@ def _year(n: int) -> str | None:
     return f"{english(n // 100)} {english(n % 100)}"
 
 
-def yearera_year(fact: Fact, _: Random) -> str | None:
+def year_era(fact: Fact, _: Random) -> str | None:
     """Write 昭和62年; the year in which an era changed is left out, since it has two names."""
     if fact.value in (1989, 2019):
         return None
@@ -125,7 +125,7 @@ def date_japanese(fact: Fact, rng: Random) -> str:
     return text.translate({ord("0") + i: chr(ord("０") + i) for i in range(10)}) if rng.random() < 0.3 else text
 
 
-def dateera_year(fact: Fact, _: Random) -> str:
+def date_era(fact: Fact, _: Random) -> str:
     """Write 昭和62年3月4日."""
     d: datetime.date = fact.value
     return f"{era_year(d)[0]}{d.month}月{d.day}日"
