@@ -98,7 +98,8 @@ def test_written_probes_replace_derived_ones(tmp_path: Path) -> None:
     case = Folder(str(write(tmp_path, {"probes.jsonl": [*PROBES, more], "utility.jsonl": [utility]})))()
     assert [p.id for p in case.asked("forget", wording="*")] == ["Ada/q", "Bo/q", "Cy/q", "Di/q", "Ada/other"]
     assert case.asked("forget", wording="other")[0].aliases == (" Roma",)
-    assert case.asked("retain") == ()
+    # Nobody wrote a probe about what is kept: its rows ask their own questions.
+    assert [p.id for p in case.asked("retain")] == ["Eve/City", "Flo/City"]
     assert [p.id for p in case.asked("utility")] == ["u"]
 
 
@@ -157,7 +158,8 @@ ONE_FAULT: list[tuple[str, str, int, str, Any, str]] = [
     ("unknown primary", "case", 6, "primary", TOML.replace('"choice"', '"choices"'), "did you mean 'choice'?"),
     ("language", "case", 3, "language", TOML.replace('"en"', '"English language"'), "'en', 'ja'"),
     ("malformed JSON", "forget", 2, "", lines(FORGET, SECOND.replace(": ", " ", 1)), "column 7"),
-    ("malformed JSON", "forget", 2, "", lines(FORGET, '{"n": ' + "9" * 5000 + "}"), "plain strings"),
+    ("wrong type", "forget", 2, "answer", lines(FORGET, SECOND.replace('" Oslo"', "9" * 5000)), 'write "999'),
+    ("wrong type", "forget", 2, "answer", lines(FORGET, SECOND.replace('" Oslo"', "1e999")), 'write "1e999"'),
     ("malformed JSON", "forget", 2, "", lines(FORGET, "[" * 200_000), "plain strings"),
     # SECOND is as long as its text; the comma stands where its closing brace stood.
     ("trailing comma", "forget", 2, "", lines(FORGET, SECOND[:-1] + ",}"), f"column {len(SECOND)}"),
@@ -254,7 +256,7 @@ ONE_FAULT: list[tuple[str, str, int, str, Any, str]] = [
         [*PROBES, probe("Ada", "Rome", id="x", prompt="Ada:", distractors=" A")],
         "list of strings",
     ),
-    ("no row", "probes", 5, "cluster", [*PROBES, probe("Zoe", "Rome")], "no row of forget.jsonl"),
+    ("no row", "probes", 5, "cluster", [*PROBES, probe("Zoe", "Rome")], "no row to be forgotten"),
     ("no leading space", "retain", 2, "answer", [RETAIN[0], row("Flo", "Oslo", answer="Oslo")], "write ' Oslo'"),
     (
         "no leading space",

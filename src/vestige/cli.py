@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from vestige import __version__
+from vestige import __version__, cli_cases
 from vestige.errors import VestigeError
 
 EXIT = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 3}
@@ -71,14 +71,25 @@ def _seeds(text: str) -> tuple[int, ...]:
 @main.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), default=Path("plan.toml"))
 @click.option("--example", type=click.Choice(["customers", "capitals"]), default="customers", show_default=True)
-def init(file: Path, example: str) -> None:
-    """Write a commented plan to FILE (default plan.toml), ready to run and to change."""
+@cli_cases.case_options
+def init(file: Path, example: str, case_folder: Path | None, **options: Any) -> None:
+    """Write a commented plan to FILE (default plan.toml), ready to run and to change; or, with --case, a case.
+
+    
+    vestige init --case DIR --from forget.csv
+    vestige init --case DIR --template support-tickets --lang ja
+    """
     from vestige.plans import text_of
 
+    if cli_cases.wants_case(case_folder, options):
+        return
     if file.exists():
         raise click.UsageError(f"{file} exists already; choose another name")
     file.write_text(text_of(example), encoding="utf-8")
     click.echo(f"wrote {file}; next: vestige plan {file}, then vestige run {file} --out runs/mine")
+
+
+main.add_command(cli_cases.case)
 
 
 @main.command()

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from vestige.cases.folder_check import examine
-from vestige.cases.folder_rows import Contents
+from vestige.cases.folder_rows import Layout, load
 from vestige.cases.folder_text import Problem
 from vestige.errors import DataError
-from vestige.records import Case, Row
+from vestige.records import Case
 
 _SHOWN = 50
 
 
 @dataclass(frozen=True)
 class Folder:
-    """The case in the folder at `path`, which may be relative to where the command is run."""
+    """The case in the folder at `path`, which may be relative to where the command is run, or in a hub data set OWNER/NAME."""
 
     path: str
+    revision: str = "main"
 
     def __call__(self) -> Case:
         """Return the case.
@@ -26,23 +26,23 @@ class Folder:
         Raises:
             DataError: the folder cannot be used as it is; the message lists its problems.
         """
-        contents, problems = examine(self.path)
-        if problems:
-            raise DataError(_message(self.path, problems))
-        return _case(contents)
+        examined = examine(self.path, self.revision)
+        if examined.problems:
+            raise DataError(f"{self.path}: {listed(examined.problems, examined.more)}")
+        return _case(examined.where)
 
 
-def _message(path: str, problems: list[Problem]) -> str:
-    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-    some = f"; the first {_SHOWN} are" if len(problems) > _SHOWN else ""
-    return "\n".join([f"{path}: {count}{some}:", *(f"  {p}" for p in problems[:_SHOWN])])
+def listed(problems: list[Problem], more: int = 0) -> str:
+    """Return how many problems there are, and the first fifty of them."""
+    total = len(problems) + more
+    count = "1 problem" if total == 1 else f"{total:,} problems"
+    some = f"; the first {_SHOWN} are" if total > _SHOWN else ""
+    return "\n".join([f"{count}{some}:", *(f"  {p}" for p in problems[:_SHOWN])])
 
 
-def _case(contents: Contents) -> Case:
-    def rows(file: str) -> tuple[Row, ...]:
-        return tuple(e.made for e in contents.rows.get(file, ()))
-
-    about = contents.about
+def _case(where: Layout) -> Case:
+    rows, probes = load(where)
+    about = where.about
     return Case(
         name=about["name"],
         version=about["version"],
@@ -50,10 +50,10 @@ def _case(contents: Contents) -> Case:
         licence=about["licence"],
         knowledge=about["knowledge"],  # type: ignore[arg-type]
         primary=about["primary"],  # type: ignore[arg-type]
-        forget=rows("forget.jsonl"),
-        retain=rows("retain.jsonl"),
-        probes=tuple(e.made for e in contents.probes),
-        decoy=rows("decoy.jsonl"),
-        sources={PurePosixPath(file).stem: rows(file) for file in contents.rows if file.startswith("sources/")},
+        forget=rows["forget"],
+        retain=rows["retain"],
+        probes=probes,
+        decoy=rows.get("decoy", ()),
+        sources={part.removeprefix("sources/"): found for part, found in rows.items() if part.startswith("sources/")},
         citation=about.get("citation", ""),
     )
