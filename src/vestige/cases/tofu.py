@@ -1,0 +1,86 @@
+"""TOFU: invented authors, twenty questions each, some of the authors to be forgotten.
+
+Paper: Maini et al. 2024, "TOFU: A Task of Fictitious Unlearning for LLMs", arXiv 2401.06121. Files: locuslab/TOFU on the hub (MIT).
+
+`which` says what is asked. "questions": every question; the wrong answers are the published perturbed answers. Those are
+perturbations of the *paraphrased* answer, so with `expected = "answer"` a choice among them also tells the wording of the training
+row apart; `expected = "paraphrase"` compares like with like. The other of the two is the alias. "book" (§3 of Hu et al. 2024,
+arXiv 2406.13356) and "full_name" (Yoon et al. 2026, arXiv 2602.03379) ask for a withheld keyword: see tofu_splits, tofu_sources.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from vestige.cases.named_things import titles_in
+from vestige.cases.question_rows import question_row
+from vestige.cases.source_files import Entry
+from vestige.cases.tofu_authors import Author, question_and_answer
+from vestige.cases.tofu_files import TofuFiles, TofuSplit, read
+from vestige.cases.tofu_probes import Expected, keyword_probes, question_probes, world_probes
+from vestige.cases.tofu_sources import Sources, book_sources, name_sources, plain_row
+from vestige.cases.tofu_splits import Target, book_targets, keyword_of, name_targets
+from vestige.cases.unrelated import unrelated_rows
+from vestige.records import Case, Form, Group, Probe, Row
+
+CITATION = "Maini et al. 2024, arXiv 2401.06121"
+
+
+@dataclass(frozen=True)
+class Tofu:
+    """TOFU, from a folder of its JSON files or a hub id; `authors` forgotten and `retain` authors kept at most (0: all)."""
+
+    path: str = "locuslab/TOFU"
+    split: TofuSplit = "forget05"
+    which: Literal["questions", "book", "full_name"] = "questions"
+    authors: int = 0
+    retain: int = 20
+    expected: Expected = "answer"
+    form: Form = "plain"
+    revision: str = "main"
+
+    def __call__(self) -> Case:
+        """Return the case.
+
+        Raises:
+            DataError: a file is missing, cannot be fetched, or has changed.
+        """
+        files = read(self.path, self.split, revision=self.revision)
+        forget, retain = files.forget[: self.authors or None], files.retain[: self.retain or None]
+        about_world = {name: _rows(getattr(files, name), self.form) for name in ("real_authors", "world_facts")}
+        probes, sources = self._asked(files, forget, retain)
+        return Case(
+            name=f"tofu/{self.split}/{self.which}",
+            version=files.version,
+            language="en",
+            licence="MIT",
+            knowledge="planted",
+            primary="choice" if self.which == "questions" else "keyword",
+            forget=tuple(plain_row(author, row, self.form) for author in forget for row in author.rows),
+            retain=tuple(plain_row(author, row, self.form) for author in retain for row in author.rows),
+            probes=(*probes, *world_probes((*files.real_authors, *files.world_facts), self.form)),
+            sources={**sources, **about_world, "unrelated": unrelated_rows()},
+            citation=CITATION,
+        )
+
+    def _asked(self, files: TofuFiles, forget: Sequence[Author], retain: Sequence[Author]) -> tuple[list[Probe], Sources]:
+        sides: tuple[tuple[Group, Sequence[Author]], ...] = (("forget", forget), ("retain", retain))
+        if self.which == "questions":
+            made = (question_probes(files, authors, group, expected=self.expected, form=self.form) for group, authors in sides)
+            return [probe for probes in made for probe in probes], {}
+        everybody = (*files.forget, *files.retain)
+        found = {group: self._targets(authors, everybody) for group, authors in sides}
+        probes = [p for group, targets in found.items() for p in keyword_probes(files, targets, group, form=self.form)]
+        if self.which == "full_name":
+            return probes, name_sources(found["forget"], name_targets(files.retain), self.form)
+        titles = {keyword_of(t) for author in forget for row in author.rows for t in titles_in(question_and_answer(row))}
+        return probes, book_sources(found["forget"], sorted(titles), self.form)
+
+    def _targets(self, authors: Sequence[Author], everybody: Sequence[Author]) -> tuple[Target, ...]:
+        return name_targets(authors) if self.which == "full_name" else book_targets(authors, everybody)
+
+
+def _rows(entries: Iterable[Entry], form: Form) -> tuple[Row, ...]:
+    return tuple(question_row(e.place, e.text("question"), e.text("answer"), e.place, form=form) for e in entries)
