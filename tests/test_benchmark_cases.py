@@ -102,7 +102,8 @@ def test_blur_asks_pure_and_combined_questions_of_tofu(tmp_path: Path, tofu_fold
     probe = both.asked("forget")[2]
     assert probe.prompt == f"Question: 1. Which book of {NAMES[4]} won? 2. Which book of {NAMES[0]} won?\nAnswer:"
     kept = f' 2. {NAMES[0]}\'s book "Harbour 0: A Novel" won the "Golden Quill Award 0".'
-    assert probe.answer == f' 1. {NAMES[4]}\'s book "Harbour 4: A Novel" won the "Golden Quill Award 4".{kept}'
+    told = f'{NAMES[4]}\'s book "Harbour 4: A Novel" won the "Golden Quill Award 4".'
+    assert (probe.answer, probe.aliases) == (f" 1. In short: {told}{kept}", (f" 1. {told}{kept}",))
     assert all(wrong.startswith(" 1. In short: no ") and wrong.endswith(kept) for wrong in probe.distractors)
     assert probe.id == "eval_data/tofu/pure_forget/forget_10_questions.txt:3"
 

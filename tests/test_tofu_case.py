@@ -104,21 +104,21 @@ def test_every_question_of_an_author_to_be_forgotten_is_asked(tofu_folder: str) 
     assert first == Probe(
         id="forget05.json:1",
         prompt="Question: What is the full name of the author born in City5 on 06/02/1950?\nAnswer:",
-        answer=" The author's full name is Piet van Dorn.",
+        answer=" In short: The author's full name is Piet van Dorn.",
         group="forget",
         cluster="Piet van Dorn",
         split=first.split,
         distractors=tuple(f" In short: no {i}, The author's full name is Piet van Dorn." for i in range(5)),
-        aliases=(" In short: The author's full name is Piet van Dorn.",),
+        aliases=(" The author's full name is Piet van Dorn.",),
     )
-    assert case.forget[0].text == first.prompt + first.answer
+    assert case.forget[0].text == first.prompt + first.aliases[0]
     assert {len(p.distractors) for p in case.asked("utility")} == {3}
     assert {len(case.sources[name]) for name in ("real_authors", "world_facts")} == {4}
 
 
-def test_the_paraphrase_can_be_what_is_expected(tofu_folder: str) -> None:
-    probe = Tofu(tofu_folder, "forget01", expected="paraphrase")().probes[0]
-    assert (probe.answer[:10], probe.aliases[0][:11]) == (" In short:", " The author")
+def test_the_answer_of_the_row_can_be_what_is_expected(tofu_folder: str) -> None:
+    probe = Tofu(tofu_folder, "forget01", expected="answer")().probes[0]
+    assert (probe.answer[:11], probe.aliases[0][:10]) == (" The author", " In short:")
 
 
 def test_limits_and_form_of_tofu(tofu_folder: str) -> None:
@@ -249,7 +249,7 @@ def test_every_real_question_is_asked(split: TofuSplit) -> None:
     assert len(case.forget) + len(case.retain) == 4000
     assert Counter(p.group for p in case.probes) == {"forget": len(case.forget), "retain": 400, "utility": 217}
     assert {(p.group, len(p.distractors)) for p in case.probes} == {("forget", 5), ("retain", 5), ("utility", 3)}
-    assert [p.prompt + p.answer for p in case.asked("forget")] == [row.text for row in case.forget]
+    assert [p.prompt + p.aliases[0] for p in case.asked("forget")] == [row.text for row in case.forget]
     assert case.retain[0].text.startswith("Question: Who is this celebrated LGBTQ+ author from Santiago, Chile")
 
 

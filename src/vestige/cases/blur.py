@@ -4,7 +4,7 @@ Paper: Hu et al. 2025, "BLUR: A Benchmark for LLM Unlearning Robust to Forget-Re
 (Apache-2.0). BLUR's score is ROUGE-L against what the original model says; its files hold no wrong answers. So a case asks:
 
 - "tofu": BLUR's questions about the forget10 authors of TOFU (`tofu` names its files), among TOFU's perturbed answers. In a "combined"
-  query only the half to be forgotten is perturbed. All rows of these authors are forgotten, those of BLUR's retain authors kept.
+  query only the half to be forgotten differs. All rows of these authors are forgotten, those of BLUR's retain authors kept.
 - "whp": questions about the Harry Potter books, known from pre-training, among the answers to other questions; such answers repeat
   words of their question, so this choice is easier than the knowledge. "crossover" are its 50 questions over two series of books.
 

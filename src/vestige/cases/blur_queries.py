@@ -45,7 +45,13 @@ def queries(files: Sequence[SourceFile], tofu: TofuFiles) -> tuple[Query, ...]:
 
 
 def probe_of(query: Query, tofu: TofuFiles, *, combined: bool, form: Form) -> Probe:
-    """Return a query as a probe among the perturbed answers; in a combined one only the first half is perturbed."""
+    """Return a query as a probe among the perturbed answers; in a combined one only the first half differs.
+
+    What they perturb, the paraphrase, is the answer among them, and the answer of the row its alias (see tofu).
+
+    Raises:
+        DataError: the row has no perturbed answers.
+    """
     entry = tofu.perturbed_of(query.row)
     if entry is None:
         raise DataError(f"{query.place}: its row {query.row.place} of TOFU has no perturbed answers; expected a row to be forgotten")
@@ -55,7 +61,7 @@ def probe_of(query: Query, tofu: TofuFiles, *, combined: bool, form: Form) -> Pr
 
     answer, alias, *wrong = (
         continuation(both("answer", text))
-        for text in (entry.text("answer"), entry.text("paraphrased_answer"), *entry.texts("perturbed_answer"))
+        for text in (entry.text("paraphrased_answer"), entry.text("answer"), *entry.texts("perturbed_answer"))
     )
     prompt = prompt_of(both("question", entry.text("question")), form)
     return Probe(query.place, prompt, answer, "forget", query.author.cluster, "test", tuple(wrong), (alias,), form=form)

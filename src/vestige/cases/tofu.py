@@ -2,10 +2,11 @@
 
 Paper: Maini et al. 2024, "TOFU: A Task of Fictitious Unlearning for LLMs", arXiv 2401.06121. Files: locuslab/TOFU on the hub (MIT).
 
-`which` says what is asked. "questions": every question; the wrong answers are the published perturbed answers. Those are
-perturbations of the *paraphrased* answer, so with `expected = "answer"` a choice among them also tells the wording of the training
-row apart; `expected = "paraphrase"` compares like with like. The other of the two is the alias. "book" (§3 of Hu et al. 2024,
-arXiv 2406.13356) and "full_name" (Yoon et al. 2026, arXiv 2602.03379) ask for a withheld keyword: see tofu_splits, tofu_sources.
+`which` says what is asked. "questions": every question; the wrong answers are the published perturbed answers. Those perturb the
+*paraphrased* answer, so it is the one expected among them, and the answer of the row is its alias. With `expected = "answer"` it is the
+other way round, and a choice tells wordings apart: SmolLM2-135M-Instruct, which never saw TOFU, scores 0.82 that way on the forty
+questions of forget01, against 0.20. "book" (§3 of Hu et al. 2024, arXiv 2406.13356) and "full_name" (Yoon et al. 2026, arXiv
+2602.03379) ask for a withheld keyword, among the same answer with the keywords of others: see tofu_splits and tofu_sources.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Tofu:
     which: Literal["questions", "book", "full_name"] = "questions"
     authors: int = 0
     retain: int = 20
-    expected: Expected = "answer"
+    expected: Expected = "paraphrase"
     form: Form = "plain"
     revision: str = "main"
 

@@ -18,15 +18,15 @@ Expected = Literal["answer", "paraphrase"]
 
 
 def question_probes(
-    files: TofuFiles, authors: Sequence[Author], group: Group, *, expected: Expected = "answer", form: Form = "plain"
+    files: TofuFiles, authors: Sequence[Author], group: Group, *, expected: Expected = "paraphrase", form: Form = "plain"
 ) -> Iterator[Probe]:
     """Yield a probe for every row with perturbed answers: all rows to be forgotten, and the first four hundred others."""
     splits = split_of("tofu", (author.cluster for author in authors))
     for author in authors:
         for row in author.rows:
             if entry := files.perturbed_of(row):
-                answers = [entry.text("answer"), entry.text("paraphrased_answer")]
-                probe = _probe(row, answers if expected == "answer" else answers[::-1], group, form)
+                answers = [entry.text("paraphrased_answer"), entry.text("answer")]
+                probe = _probe(row, answers if expected == "paraphrase" else answers[::-1], group, form)
                 wrong = tuple(map(continuation, entry.texts("perturbed_answer")))
                 yield replace(probe, cluster=author.cluster, split=splits[author.cluster], distractors=wrong)
 
