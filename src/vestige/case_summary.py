@@ -211,8 +211,12 @@ def shown_text(found: dict[str, Any]) -> str:
         splits = f"{it['splits']['selection']:,} select, {it['splits']['test']:,} are reported on"
         lines += ["", f"{group} questions: {it['probes']:,} about {it['clusters']:,} clusters ({splits})"]
         lines += [f"  wordings: {_few(it['wordings'])}"] if len(it["wordings"]) > 1 else []
-        lines += [f"  asked:   {_cut(it['example']['prompt'])}", f"  right:   {_cut(it['example']['answer'])}"]
-        lines += [f"  {name + ':':<8} {_cut(' |'.join(it['example'][key]))}" for name, key in _LISTS if it["example"][key]]
+        lines += [f"  asked:   {_cut(it['example']['prompt'])}", f"  right:   {_cut(it['example']['answer'].strip())}"]
+        lines += [
+            f"  {name + ':':<8} {_cut(' | '.join(text.strip() for text in it['example'][key]))}"
+            for name, key in _LISTS
+            if it["example"][key]
+        ]
     return terminal_safe("\n".join([*lines, "", *_power_lines(found["power"])]))
 
 

@@ -246,11 +246,11 @@ def _skewed(where: Layout, table: Table) -> Iterator[Problem]:
 
 
 def _unasked(where: Layout, table: Table) -> Iterator[Problem]:
-    probes = _counts(where, table).probes
-    if "retain" in where.files and "retain" not in probes:
+    counts = _counts(where, table)
+    if "retain" in counts.rows and "retain" not in counts.probes:
         says = ("nothing asks whether what is kept is still known", "give its rows questions, or write probes of the group 'retain'")
         yield Problem("no retain probes", where.files["retain"], 0, "", "", *says)
-    if "utility" not in probes:
+    if "utility" not in counts.probes:
         says = ("there are no general questions, so damage shows in the retained rows only", "write some, as in docs/own-case.md")
         yield Problem("no utility probes", "utility.jsonl", 0, "", "", *says)
 

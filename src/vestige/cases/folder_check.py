@@ -66,10 +66,10 @@ def examine(path: str | Path, revision: str = "main") -> Examined:
 
 
 def _probes(where: Layout, columns: Columns, secrets: Secrets, found: Found, *, language: str) -> set[Group]:
-    """Look at the written probes; return the groups they ask about."""
+    """Look at the written probes; return the groups whose primary questions are among them."""
     groups: set[Group] = set()
     for e in where.probes(found):
-        groups.add(e.made.group)
+        groups |= {e.made.group} if e.made.wording == "primary" else set()
         columns.add(e, e.made.group, asked=True)
         _look(e, language, found, asked=True)
         found.add_all(_candidates(e, needed=where.about.get("primary") == "choice"))

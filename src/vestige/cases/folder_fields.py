@@ -99,8 +99,8 @@ def _string(line: Line, name: str, value: Any, field: Field) -> Iterator[Problem
         yield line.problem("constant", name, value, says)
     elif not isinstance(value, str):
         yield line.problem("wrong type", name, value, (f"a string is expected, not {type_name(value)}", _quoted(value)))
-    elif damage := _damage(value):
-        yield line.problem(damage[0], name, value, damage[1:])
+    elif found := damage(value):
+        yield line.problem(found[0], name, value, found[1:])
     elif not field.blank and not value.strip():
         yield line.problem("empty", name, value, ("it is empty", "write something, or remove the row"))
     elif field.choices and value not in field.choices:
@@ -113,7 +113,7 @@ def _quoted(value: Any) -> str:
     return f'write "{shown(value)}"' if simple else 'write it as "..."'
 
 
-def _damage(text: str) -> tuple[str, str, str] | None:
+def damage(text: str) -> tuple[str, str, str] | None:
     """Return kind, reason and remedy where a text holds what no text should."""
     if "\0" in text:
         return "NUL", "it holds a NUL character", "remove it"

@@ -42,7 +42,8 @@ def read_lines(folder: Path, file: str, found: Found) -> Iterator[Line]:
 def no_rows(file: str) -> Problem:
     """Return the problem of a file without rows."""
     how = "write a header and one row a line" if file.endswith(".csv") else "write one JSON object a line"
-    says = ("the file holds no rows", f"{how}, or remove the file if it is optional")
+    needed = file.rpartition(".")[0] in ("forget", "retain")
+    says = ("the file holds no rows", f"{how}{'; a case needs them' if needed else ', or remove the file'}")
     return Problem("no rows", file, 0, "", "", *says)
 
 

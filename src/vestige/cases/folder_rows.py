@@ -118,11 +118,14 @@ def _made(where: Layout, part: str, fields: Fields, kind: type[T], found: Found)
 
 
 def load(where: Layout) -> tuple[dict[str, tuple[Row, ...]], tuple[Probe, ...]]:
-    """Return the rows by part, and all probes with their splits: every row of a group without written probes asks its own."""
+    """Return the rows by part, and all probes with their splits.
+
+    Every row asks its own question, unless the primary questions of its group are written.
+    """
     found = Found()
     rows = {part: tuple(e.made for e in where.rows(part, found)) for part in where.row_parts()}
     written = tuple(e.made for e in where.probes(found))
-    asked = {p.group for p in written}
+    asked = {p.group for p in written if p.wording == "primary"}
     derived = [p for part, group in ROW_PARTS.items() if group not in asked for p in probes_of(rows.get(part, ()), group).values()]
     return rows, _with_splits((*derived, *written), where.about.get("name", ""))
 

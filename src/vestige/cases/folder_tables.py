@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from vestige.cases.folder_encoding import is_text
-from vestige.cases.folder_fields import Fields, unknown
+from vestige.cases.folder_fields import Field, Fields, unknown
 from vestige.cases.folder_jsonl import TwiceError, load_json, no_rows
 from vestige.cases.folder_text import MAX_ROW_BYTES, Found, Line, Problem, shown
 
@@ -22,8 +22,8 @@ _BATCH = 1000
 _PYARROW = "install it with: pip install pyarrow (or save the file as JSON Lines or CSV)"
 
 
-def read_csv(folder: Path, file: str, fields: Fields, found: Found) -> Iterator[Line]:
-    """Yield every row of a CSV file as an object; `Line.line` is where the row begins."""
+def read_csv(folder: Path, file: str, fields: Fields | None, found: Found) -> Iterator[Line]:
+    """Yield every row of a CSV file as an object; `Line.line` is where the row begins. No `fields`: any, all of them texts."""
     if not is_text(folder, file, found):
         return
     csv.field_size_limit(MAX_ROW_BYTES)  # the default, 131,072 characters, is less than a row may have
@@ -35,6 +35,7 @@ def read_csv(folder: Path, file: str, fields: Fields, found: Found) -> Iterator[
             if header is None:
                 found.add(no_rows(file))
                 return
+            fields = fields or dict.fromkeys(header, Field())
             if not _sound_header(header, file, fields, found):
                 return
             begin = reader.line_num + 1
@@ -112,8 +113,8 @@ def _long(line: Line, size: int) -> Problem:
     return Problem("long row", line.file, line.line, "", "", *says)
 
 
-def read_parquet(folder: Path, file: str, fields: Fields, found: Found) -> Iterator[Line]:
-    """Yield every row of a Parquet file as an object; `Line.line` is the number of the row."""
+def read_parquet(folder: Path, file: str, fields: Fields | None, found: Found) -> Iterator[Line]:
+    """Yield every row of a Parquet file as an object; `Line.line` is the number of the row. No `fields`: any."""
     try:
         import pyarrow as arrow
         import pyarrow.parquet as parquet
@@ -122,8 +123,10 @@ def read_parquet(folder: Path, file: str, fields: Fields, found: Found) -> Itera
         return
     try:
         with parquet.ParquetFile(folder / file) as data:
-            _unknown_columns(Line(file, 0, dict.fromkeys(data.schema_arrow.names)), fields, found)
-            known = [name for name in data.schema_arrow.names if name in fields]
+            columns = data.schema_arrow.names
+            fields = fields or dict.fromkeys(columns, Field())
+            _unknown_columns(Line(file, 0, dict.fromkeys(columns)), fields, found)
+            known = [name for name in columns if name in fields]
             number = 0
             for batch in data.iter_batches(batch_size=_BATCH, columns=known):
                 for value in batch.to_pylist():
