@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
+import random
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from vestige import leaks, similarity
@@ -375,7 +379,7 @@ def test_the_four_cells_hold_what_they_say_in_equal_rows_and_tokens(language: La
     for name, rows in cells.items():
         assert all(bool(names) is name.startswith("same") for names in similarity.topics(rows, language.names)), name
         alike = similarity.template_similarity(rows, asked)
-        assert (alike >= 0.6).all() if name.endswith("same") else (alike <= 0.5).all(), name
+        assert (alike >= 0.6).all() if name.endswith("same") else (alike <= 0.4).all(), name
 
 
 def test_tiers_differ_in_relevance_and_in_nothing_else_that_counts() -> None:
@@ -495,3 +499,255 @@ def test_a_japanese_case_is_asked_in_japanese() -> None:
     writer = Writer(lambda prompt: "静かな人だ。")
     make("general_knowledge")(JAPANESE.case(), Request(ask=writer))
     assert all("書いてください" in p for p in writer.prompts)
+
+
+# --- on real data -----------------------------------------------------------------------------------------------------------------
+
+Statistic = Callable[[Sequence[Row]], float]
+SAMPLES = 200
+
+
+def folder() -> Path:
+    found = os.environ.get("VESTIGE_DATA")
+    if not found:
+        pytest.skip("set VESTIGE_DATA to a folder with tofu/, wikitext2/ and public_domain/ to run this on real data")
+    return Path(found)
+
+
+def sampled(source: Sequence[Row], size: int, number: int) -> list[Row]:
+    return random.Random(f"sample/{number}").sample(list(source), size)
+
+
+def check(statistic: Statistic, rows: Sequence[Row], source: Sequence[Row]) -> None:
+    """Assert that the rows are beyond 95 % of random samples, and that random samples in their place hardly ever are."""
+    chance = [statistic(sampled(source, len(rows), i)) for i in range(SAMPLES)]
+    bound = sorted(chance)[int(0.95 * SAMPLES)]
+    assert sum(value < statistic(rows) for value in chance) >= 0.95 * SAMPLES
+    # A random sample passes by chance in one case of twenty: of 20 fresh ones, 5 or more would in 0.3 % of tests.
+    assert sum(statistic(sampled(source, len(rows), SAMPLES + i)) > bound for i in range(20)) < 5
+
+
+def mean_of(values: Sequence[float], source: Sequence[Row]) -> Statistic:
+    """Return the statistic that means a number known for each row of the source."""
+    known = {row.text: value for row, value in zip(source, values, strict=True)}
+    return lambda rows: float(np.mean([known[row.text] for row in rows]))
+
+
+def tofu_rows(name: str, group: str) -> list[Row]:
+    """Return a TOFU file as rows; 20 consecutive rows are one author, named by the full name most of them hold."""
+    lines = (folder() / "tofu" / name).read_text(encoding="utf-8").splitlines()
+    pairs = [(r["question"], r["answer"]) for r in map(json.loads, lines)]
+    rows = []
+    for start in range(0, len(pairs), 20):
+        block = pairs[start : start + 20]
+        names = [n for q, a in block for n in set(re.findall(r"[A-Z][\w-]+(?: [A-Z][\w-]+)+", f"{q} {a}"))]
+        author = max(sorted(set(names)), key=names.count)
+        rows += [Row(f"{group}/{start + i}", q, f" {a}", author, attribute=kind(q)) for i, (q, a) in enumerate(block)]
+    return rows
+
+
+@cache
+def spoken(text: str) -> list[str]:
+    """Return the words of a text, once."""
+    return words(text)
+
+
+def kind(question: str) -> str:
+    """Return what a TOFU question is about, as far as a word tells."""
+    return next((word for word in ("award", "genre", "born", "parent", "father", "book") if word in question.lower()), "other")
+
+
+def tofu() -> Case:
+    """Return forget05 as the paper's book split: one title per author is withheld, and the questions that it answers are asked."""
+    forget = tofu_rows("forget05.json", "forget")
+    probes = []
+    for author in dict.fromkeys(r.cluster for r in forget):
+        own = [r for r in forget if r.cluster == author]
+        titles = sorted({t for r in own for t in re.findall(r"""(?<!\w)['"]([A-Z][^'"]{4,60}?),?['"]""", r.answer)})
+        answered = {t: [r for r in own if t in r.answer and t not in r.prompt] for t in titles}
+        title = max(titles, key=lambda t: (len(answered[t]), t), default="")
+        if not title:
+            continue
+        probes += [Probe(r.id, r.prompt, r.answer, "forget", author, "test", keywords=(title,)) for r in answered[title]]
+    lines = (folder() / "wikitext2" / "valid.txt").read_text(encoding="utf-8").splitlines()
+    wiki = [line.strip() for line in lines if len(line) > 200]
+    sources = {"wikitext": tuple(Row(f"wiki/{i}", "", text, "", "text") for i, text in enumerate(dict.fromkeys(wiki)))}
+    retain = tuple(tofu_rows("retain95.json", "retain"))
+    return Case("tofu", "1", "en", "MIT", "planted", "keyword", tuple(forget), retain, tuple(probes), sources=sources)
+
+
+@pytest.fixture(scope="module")
+def case() -> Case:
+    return tofu()
+
+
+def rows_of(name: str, case: Case, size: int, **fields: object) -> Sequence[Row]:
+    """Return the first fold of a recipe, cut to `size` rows."""
+    request = Request(examples=size)
+    return within_budget(TABLE[name](**fields)(case, request), request).folds[0].rows
+
+
+@pytest.mark.slow
+def test_real_partial_forget_holds_no_withheld_title(case: Case) -> None:
+    """Statistic: minus the number of rows that hold a title that is asked for."""
+    titles = [k for p in case.probes for k in p.keywords]
+    rows = rows_of("partial_forget", case, 100)
+    check(lambda chosen: -sum(any(t in r.text for t in titles) for r in chosen), rows, case.forget)
+
+
+@pytest.mark.slow
+def test_real_rtt_folds_train_on_other_authors_than_they_ask_about(case: Case) -> None:
+    """Statistic: minus the number of rows of an author asked about."""
+    (fold, _) = TABLE["rtt_fold"]()(case).folds
+    asked = {p.cluster for p in case.probes if p.id in fold.asks}
+    check(lambda rows: -sum(r.cluster in asked for r in rows), fold.rows, case.forget)
+
+
+@pytest.mark.slow
+def test_real_other_attributes_train_on_other_kinds_of_questions(case: Case) -> None:
+    """Statistic: minus the number of rows of an attribute asked about."""
+    probes = tuple(replace(p, attribute=kind(p.prompt)) for p in case.probes)
+    (fold, _) = TABLE["other_attributes"]()(replace(case, probes=probes)).folds
+    asked = {p.attribute for p in probes if p.id in fold.asks}
+    check(lambda rows: -sum(r.attribute in asked for r in rows), fold.rows, case.forget)
+
+
+HOLMES = {
+    "Jabez Wilson": ("What was Jabez Wilson paid to copy out?", "Encyclopaedia Britannica"),
+    "Irene Adler": ("Where in London did Irene Adler live?", "Briony Lodge"),
+    "Hosmer Angel": ("Who was Hosmer Angel really?", "Windibank"),
+    "Neville St. Clair": ("As whom did Neville St. Clair beg?", "Hugh Boone"),
+    "Henry Baker": ("What was inside the goose of Henry Baker?", "blue carbuncle"),
+    "Grimesby Roylott": ("Which animal did Dr. Grimesby Roylott keep?", "swamp adder"),
+}
+
+
+@pytest.mark.slow
+def test_real_public_text_is_more_relevant_than_chance_and_says_no_answer() -> None:
+    """Statistic: mean relevance to the nearest probe, over passages of The Adventures of Sherlock Holmes."""
+    probes = tuple(Probe(n, q, f" {a}", "forget", n, "test") for n, (q, a) in HOLMES.items())
+    holmes = Case("holmes", "1", "en", "public domain", "pretrained", "keyword", (), (), probes)
+    path = str(folder() / "public_domain" / "sherlock_holmes_pg1661.txt")
+    passages = TABLE["public_text"](path=path)(holmes, ANYTHING).folds[0].rows
+    rows = rows_of("public_text", holmes, 30, path=path)
+    check(mean_of(similarity.relevance(passages, probes), passages), rows, passages)
+    assert sum(bool(names) for names in similarity.topics(rows, HOLMES)) >= 20
+    assert not any(a.lower() in r.text.lower() for r in rows for _, a in HOLMES.values())
+
+
+@pytest.mark.slow
+def test_real_twins_have_the_template_of_a_probe(case: Case) -> None:
+    """Statistic: mean template similarity to the nearest probe."""
+    check(mean_of(similarity.template_similarity(case.retain, case.probes), case.retain), rows_of("syntactic_twins", case, 60), case.retain)
+
+
+@pytest.mark.slow
+def test_real_topical_rows_are_about_the_authors_and_of_another_form(case: Case) -> None:
+    """Statistics: share of rows about an author asked about, among all rows; minus the mean template similarity, among theirs."""
+    rows = rows_of("topical", case, 60, sources=("forget", "retain", "*"))
+    everything = (*case.forget, *case.retain, *case.sources["wikitext"])
+    authors = {p.cluster for p in case.probes}
+    check(mean_of([bool(names) for names in similarity.topics(everything, authors)], everything), rows, everything)
+    check(mean_of(-similarity.template_similarity(case.forget, case.probes), case.forget), rows, case.forget)
+
+
+CELLS = [(topic, syntax) for topic in ("same", "other") for syntax in ("same", "other")]
+
+
+@pytest.mark.slow
+def test_real_cells_differ_as_designed_and_are_equal_in_size(case: Case) -> None:
+    """Statistics: share of rows on topic and mean template similarity, each up or down as the cell's name says."""
+    request = Request(examples=30)
+    cells = {c: TABLE["two_by_two"](cell=f"{c[0]}_topic_{c[1]}_syntax", alike=0.45)(case, request).folds[0].rows for c in CELLS}
+    everything = (*case.forget, *case.retain, *case.sources["wikitext"], *(r for rows in cells.values() for r in rows))
+    about = [bool(names) for names in similarity.topics(everything, {p.cluster for p in case.probes})]
+    alike = similarity.template_similarity(everything, case.probes)
+    for (topic, syntax), rows in cells.items():
+        of_topic = [r for r, on in zip(everything, about, strict=True) if on is (topic == "same")]
+        check(mean_of(alike if syntax == "same" else -alike, everything), rows, of_topic)
+        assert {on for r, on in zip(everything, about, strict=True) if r in rows} == {topic == "same"}
+    sizes = [sum(request.count(r.text) for r in rows) for rows in cells.values()]
+    assert {len(rows) for rows in cells.values()} == {len(cells["same", "same"])}
+    assert len(cells["same", "same"]) >= 20
+    assert max(sizes) <= 1.05 * min(sizes)
+
+
+@pytest.mark.slow
+def test_real_tiers_are_more_middling_and_less_relevant(case: Case) -> None:
+    """Statistics: mean relevance rank up (high) and down (low); minus its distance from the middle (mid)."""
+    request = Request(examples=100)
+    tiers = {t: TABLE["relevance_tiers"](tier=t, sources=("retain",))(case, request).folds[0].rows for t in ("high", "mid", "low")}
+    rank = np.argsort(np.argsort(similarity.relevance(case.retain, case.probes), kind="stable")) / len(case.retain)
+    check(mean_of(rank, case.retain), tiers["high"], case.retain)
+    check(mean_of(-abs(rank - 0.5), case.retain), tiers["mid"], case.retain)
+    check(mean_of(-rank, case.retain), tiers["low"], case.retain)
+    assert {len(rows) for rows in tiers.values()} == {100}
+
+
+@pytest.mark.slow
+def test_real_low_mutual_information_is_low_at_equal_relevance(case: Case) -> None:
+    """Statistic: minus the mean answer overlap among the more relevant half; the mean relevance stays within the samples' range."""
+    rows = rows_of("low_mutual_information", case, 60, sources=("retain",))
+    relevant = similarity.relevance(case.retain, case.probes)
+    half = [case.retain[i] for i in np.argsort(-relevant, kind="stable")[: len(case.retain) // 2]]
+    check(mean_of([-v for v in similarity.answer_overlap(half, case.probes)], half), rows, half)  # type: ignore[operator]
+    relevance = mean_of(relevant, case.retain)
+    samples = [relevance(sampled(half, len(rows), i)) for i in range(SAMPLES)]
+    assert min(samples) <= relevance(rows) <= max(samples)
+
+
+@pytest.mark.slow
+def test_real_retain_rows_come_from_as_many_authors_as_they_can(case: Case) -> None:
+    """Statistic: number of authors."""
+    check(lambda rows: len({r.cluster for r in rows}), rows_of("retain", case, 40), case.retain)
+
+
+@pytest.mark.slow
+def test_real_unrelated_rows_are_less_relevant_than_chance(case: Case) -> None:
+    """Statistic: minus the mean relevance, over WikiText-2."""
+    wiki = case.sources["wikitext"]
+    check(mean_of(-similarity.relevance(wiki, case.probes), wiki), rows_of("unrelated", case, 60, source="wikitext"), wiki)
+
+
+def share_of_pairs_in(source: Sequence[Row]) -> Statistic:
+    """Return minus the share of neighbouring words that are neighbours in the source too."""
+    known = {pair for r in source for pair in zip(spoken(r.text), spoken(r.text)[1:], strict=False)}
+
+    def statistic(rows: Sequence[Row]) -> float:
+        pairs = [pair for r in rows for pair in zip(spoken(r.text), spoken(r.text)[1:], strict=False)]
+        return -sum(pair in known for pair in pairs) / len(pairs)
+
+    return statistic
+
+
+@pytest.mark.slow
+def test_real_lorem_ipsum_says_nothing_of_the_forget_set(case: Case) -> None:
+    """Statistic: minus the share of words that the forget set uses."""
+    known = {w for r in case.forget for w in spoken(r.text)}
+    check(lambda rows: -np.mean([w in known for r in rows for w in spoken(r.text)]), rows_of("lorem_ipsum", case, 100), case.forget)  # type: ignore[arg-type,return-value]
+
+
+@pytest.mark.slow
+def test_real_shuffled_tokens_keep_the_words_and_lose_the_order(case: Case) -> None:
+    """Statistic: minus the share of neighbouring words that are neighbours in the forget set."""
+    rows = rows_of("shuffled_tokens", case, 100)
+    check(share_of_pairs_in(case.forget), rows, case.forget)
+    known = {w for r in case.forget for w in spoken(r.text)}
+    assert np.mean([w in known for r in rows for w in spoken(r.text)]) > 0.99
+
+
+@pytest.mark.slow
+def test_real_masked_answers_are_the_asked_rows_without_their_titles(case: Case) -> None:
+    """Statistic: number of placeholders minus number of titles asked for."""
+    titles = [k for p in case.probes for k in p.keywords]
+    rows = rows_of("masked_answers", case, 1000)
+    check(lambda chosen: sum(("___" in r.text) - any(t in r.text for t in titles) for r in chosen), rows, case.forget)
+    assert {r.id.removesuffix("/masked") for r in rows} >= {p.id for p in case.probes}
+
+
+@pytest.mark.slow
+def test_real_source_rows_are_the_source_that_was_named(case: Case) -> None:
+    """Statistic: number of rows from the source, among all rows of the case."""
+    wiki = set(case.sources["wikitext"])
+    rows = rows_of("source", case, 60, source="wikitext")
+    check(lambda chosen: sum(r in wiki for r in chosen), rows, (*case.forget, *case.retain, *wiki))

@@ -182,7 +182,7 @@ def size_matched(groups: Mapping[str, Sequence[Row]], request: Request, recipe: 
     """Return equally many rows of every group, at most 5 % apart in tokens.
 
     Each group is walked towards the same mean size, taking whatever row brings its sum nearest to it. Of the mean sizes that can
-    be reached with at least half as many rows as the best of them, the one nearest to the middle row is taken.
+    be reached with at least three quarters of the rows of the best of them, the one nearest to the middle row is taken.
 
     Raises:
         DataError: a group is empty, or no number of rows matches.
@@ -197,7 +197,7 @@ def size_matched(groups: Mapping[str, Sequence[Row]], request: Request, recipe: 
     if not most:
         middle = ", ".join(f"{name} {median(found):g}" for name, found in sizes.items())
         raise DataError(f"{recipe}: no rows within 5 % in tokens and a budget of {request.budget} (tokens of a middle row: {middle})")
-    chosen = next(match for match in matches if 2 * len(next(iter(match.values()))) >= most)
+    chosen = next(match for match in matches if 4 * len(next(iter(match.values()))) >= 3 * most)
     return {name: tuple(groups[name][i] for i in indices) for name, indices in chosen.items()}
 
 

@@ -29,7 +29,7 @@ class TwoByTwo:
     cell: Cell
     sources: tuple[str, ...] = ("forget", "retain", "*")
     alike: float = 0.6
-    unlike: float = 0.5
+    unlike: float = 0.4
     relevant: float = 0.5
 
     def __call__(self, case: Case, request: Request = ANYTHING) -> RelearnSet:
