@@ -656,7 +656,7 @@ CELLS = [(topic, syntax) for topic in ("same", "other") for syntax in ("same", "
 
 @pytest.mark.slow
 def test_real_cells_differ_as_designed_and_are_equal_in_size(case: Case) -> None:
-    """Statistics: share of rows on topic and mean template similarity, each up or down as the cell's name says."""
+    """Statistic: share of rows as alike to a probe's template as the cell asks, among all rows of the cell's topic."""
     request = Request(examples=30)
     cells = {c: TABLE["two_by_two"](cell=f"{c[0]}_topic_{c[1]}_syntax", alike=0.45)(case, request).folds[0].rows for c in CELLS}
     everything = (*case.forget, *case.retain, *case.sources["wikitext"], *(r for rows in cells.values() for r in rows))
@@ -664,7 +664,7 @@ def test_real_cells_differ_as_designed_and_are_equal_in_size(case: Case) -> None
     alike = similarity.template_similarity(everything, case.probes)
     for (topic, syntax), rows in cells.items():
         of_topic = [r for r, on in zip(everything, about, strict=True) if on is (topic == "same")]
-        check(mean_of(alike if syntax == "same" else -alike, everything), rows, of_topic)
+        check(mean_of(alike >= 0.45 if syntax == "same" else alike <= 0.4, everything), rows, of_topic)
         assert {on for r, on in zip(everything, about, strict=True) if r in rows} == {topic == "same"}
     sizes = [sum(request.count(r.text) for r in rows) for rows in cells.values()]
     assert {len(rows) for rows in cells.values()} == {len(cells["same", "same"])}
