@@ -217,7 +217,7 @@ ONE_FAULT: list[tuple[str, str, int, str, Any, str]] = [
         "retain as well (retain.jsonl:1)",
     ),
     ("overlap", "probes", 5, "cluster", [*PROBES, probe("Ada", "Rome", id="x", group="retain", prompt="?")], "forget as well"),
-    ("source tells", "sources_news", 1, "answer", [row("Ada", "Rome", id="n", prompt="Ada in town:")], "' Rome' about 'ada'"),
+    ("source tells", "sources_news", 1, "answer", [row("Ada", "Rome", id="n", prompt="Ada in town:")], "' Rome' about 'Ada'"),
     (
         "source tells",
         "sources_news",

@@ -12,6 +12,7 @@ from typing import Any
 from vestige.cases import TABLE
 from vestige.cases.folder_check import Examined
 from vestige.cases.folder_files import on_hub
+from vestige.cases.folder_text import Problem
 from vestige.desk.stats.intervals import effective, n_min
 from vestige.errors import UsageError, nearest
 from vestige.plan import build
@@ -74,8 +75,8 @@ def checked_text(path: str, examined: Examined) -> str:
     lines = [f"{path}: {_verdict(examined)}"]
     for title, found in (("Problems", examined.problems), ("Warnings", examined.warnings)):
         if found:
-            lines += ["", f"{title}:", *(f"  {p}" for p in found[:_SHOWN])]
-            lines += [f"  ... and {len(found) - _SHOWN:,} more" for _ in found[_SHOWN : _SHOWN + 1]]
+            lines += ["", f"{title}:", *(line for p in found[:_SHOWN] for line in _told(p))]
+            lines += [f"  ... and {len(found) - _SHOWN:,} more; --json lists them" for _ in found[_SHOWN : _SHOWN + 1]]
     if examined.counts.rows:
         lines += [
             "",
@@ -88,9 +89,20 @@ def checked_text(path: str, examined: Examined) -> str:
     return terminal_safe("\n".join(lines))
 
 
+def _told(problem: Problem) -> list[str]:
+    """Return a problem as three lines: where and what, why, and what to do."""
+    where = f"{problem.file}:{problem.line}" if problem.line else problem.file
+    what = ": ".join(part for part in (problem.field, problem.seen) if part)
+    return [f"  {where}  {what}".rstrip(), f"      {problem.reason}", f"      → {problem.remedy}"]
+
+
+def _count(n: float, word: str) -> str:
+    return f"{n:,.3g} {word}s" if n % 1 else f"{n:,.0f} {word}{'' if n == 1 else 's'}"
+
+
 def _verdict(examined: Examined) -> str:
     problems, warnings = len(examined.problems) + examined.more, len(examined.warnings)
-    said = [f"{n:,} {word}{'' if n == 1 else 's'}" for n, word in ((problems, "problem"), (warnings, "warning")) if n]
+    said = [_count(n, word) for n, word in ((problems, "problem"), (warnings, "warning")) if n]
     return ", ".join(said if problems else ["clean", *said])
 
 
@@ -100,10 +112,10 @@ def _holdings(examined: Examined) -> list[str]:
     lines = [f"Case {about.get('name', '(without a name)')!r} ({says}, scored by {about.get('primary', '?')}):"]
     for part, rows in counts.rows.items():
         group = part if part in GROUPS else None
-        more = f", {counts.clusters.get(part, 0):,} clusters, {counts.probes.get(part, 0):,} questions" if group else ""
-        lines.append(f"  {part:<24} {rows:>9,} rows{more}")
+        more = f", {_count(counts.clusters.get(part, 0), 'cluster')}, {_count(counts.probes.get(part, 0), 'question')}" if group else ""
+        lines.append(f"  {part:<24} {_count(rows, 'row'):>14}{more}")
     if utility := counts.probes.get("utility"):
-        lines.append(f"  {'utility':<24} {utility:>9,} questions")
+        lines.append(f"  {'utility':<24} {_count(utility, 'question'):>14}")
     return lines
 
 
@@ -111,9 +123,9 @@ def _power_lines(found: dict[str, Any]) -> list[str]:
     """Return how small a remainder the case can rule out."""
     if not found["clusters"]:
         return ["Nothing to be forgotten is asked about."]
-    each = found["probes"] / found["clusters"]
+    each = _count(found["probes"] / found["clusters"], "question")
     lines = [
-        f"Power: {found['clusters']:,} clusters to forget, {each:.3g} {'question' if each == 1 else 'questions'} about each; "
+        f"Power: {_count(found['clusters'], 'cluster')} to forget, {each} about each; "
         f"a quarter selects, {found['reported']:,} are reported on: {found['n_eff']} effective probes.",
     ]
     for delta, need in found["needs"].items():
@@ -204,12 +216,12 @@ def shown_text(found: dict[str, Any]) -> str:
     ]
     lines += [f"  {name}: {found[name]}" for name in ("licence", "citation", "digest") if found[name]]
     for part, it in found["rows"].items():
-        lines += ["", f"{part}: {it['rows']:,} rows, {it['clusters']:,} clusters"]
+        lines += ["", f"{part}: {_count(it['rows'], 'row')}, {_count(it['clusters'], 'cluster')}"]
         lines += [f"  attributes: {_few(it['attributes'])}"] if it["attributes"] else []
         lines += [f"  a row:   {_cut(it['example'])}"]
     for group, it in found["probes"].items():
         splits = f"{it['splits']['selection']:,} select, {it['splits']['test']:,} are reported on"
-        lines += ["", f"{group} questions: {it['probes']:,} about {it['clusters']:,} clusters ({splits})"]
+        lines += ["", f"{group}: {_count(it['probes'], 'question')} about {_count(it['clusters'], 'cluster')} ({splits})"]
         lines += [f"  wordings: {_few(it['wordings'])}"] if len(it["wordings"]) > 1 else []
         lines += [f"  asked:   {_cut(it['example']['prompt'])}", f"  right:   {_cut(it['example']['answer'].strip())}"]
         lines += [

@@ -101,13 +101,14 @@ def wants_case(case_folder: Path | None, options: Mapping[str, Any]) -> bool:
     if options["template"]:
         if given := [name for name in ("retain", "cluster_field") if options[name]]:
             raise UsageError(f"--{_OPTION.get(given[0], given[0])} goes with --from, not with --template")
-        from vestige.cases import templates
+        from vestige.cases.templates import write as write_template
 
-        said = templates.write(case_folder, options["template"], options["lang"] or "en")
+        said = write_template(case_folder, options["template"], options["lang"] or "en")
     else:
-        from vestige.cases import draft
+        from vestige.cases.draft import Wanted
+        from vestige.cases.draft import write as write_draft
 
-        said = draft.write(case_folder, draft.Wanted(options["forget"], options["retain"], options["lang"], options["cluster_field"]))
+        said = write_draft(case_folder, Wanted(options["forget"], options["retain"], options["lang"], options["cluster_field"]))
     click.echo(said)
     click.echo(f"next: vestige case check {case_folder}")
     return True

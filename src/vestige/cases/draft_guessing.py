@@ -1,7 +1,7 @@
 """Guesses about a plain text: its language, whom or what it is about, and the words that carry its answer.
 
 All of them are heuristics for a draft that a person corrects. A *name* is a run of capitalised words, or in Japanese and
-Chinese a run of kanji or katakana; what stands in more than half of the rows is taken for wording, not for a name.
+Chinese a run of kanji or katakana; a word that stands in four fifths of the rows is taken for wording, not for a name.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ _KANA, _HANGUL, _HAN = re.compile("[ぁ-ヴ]"), re.compile("[가-힣]"), re.comp
 _QUOTED = re.compile(r"[“\"「『]([^“”\"」』]{2,80})[”\"」』]")
 _UNUSUAL = 0.2
 _FAR_MORE = 4
+_WORDING = 0.8
 _LONGEST_NAME = 4
 UNNAMED = "unnamed"
 
@@ -48,14 +49,10 @@ def language_of(texts: Iterable[str]) -> str:
 
 
 def clusters_of(questions: Sequence[str], answers: Sequence[str]) -> list[str]:
-    """Return whom or what each row is about: the most frequent name of its question, if that stands in another one too, or of both."""
+    """Return whom or what each row is about: the name in its question, or else in its answer, that most rows have."""
     asked, said = [list(dict.fromkeys(names_in(t))) for t in questions], [list(dict.fromkeys(names_in(t))) for t in answers]
     rows = len(questions)
-    wording = {
-        w
-        for w, n in Counter(w for names in asked for w in {w for name in names for w in name.split()}).items()
-        if n > rows / 2 and rows > 4
-    }
+    wording = _wording_of(asked)
     asked = [_without(names, wording) for names in asked]
     one = _one_name_each(Counter(name for names in (*asked, *said) for name in names))
     asked, said = ([[one.get(n, n) for n in names] for names in texts] for texts in (asked, said))
@@ -63,14 +60,19 @@ def clusters_of(questions: Sequence[str], answers: Sequence[str]) -> list[str]:
     in_both = in_questions + Counter(name for names in said for name in set(names))
 
     def about(first: Sequence[str], second: Sequence[str]) -> str:
-        """Return the most frequent name of the question; one of the answer only if it stands in far more questions."""
+        """Return the best name of the question; one of the answer only if it is far better known."""
         again = [n for n in first if in_questions[n] > 1]
-        if not again:
-            return _most_common([*first, *second], in_both, rows)
-        best, other = _most_common(again, in_questions, rows), _most_common(second, in_questions, rows)
-        return other if in_questions[other] >= _FAR_MORE * in_questions[best] else best
+        counts, more = (in_questions, _FAR_MORE) if again else (in_both, 1)
+        best, other = _most_common(again or first, counts, rows), _most_common(second, counts, rows)
+        return other if counts[other] > more * counts[best] else best
 
     return [about(first, second) for first, second in zip(asked, said, strict=True)]
+
+
+def _wording_of(asked: Sequence[Sequence[str]]) -> set[str]:
+    """Return the words of names that stand in nearly every question."""
+    counts = Counter(word for names in asked for word in {w for name in names for w in name.split()})
+    return {word for word, n in counts.items() if len(asked) > 2 and n > _WORDING * len(asked)}
 
 
 def _without(names: Sequence[str], wording: set[str]) -> list[str]:

@@ -36,14 +36,21 @@ class Drafted:
             f"{self.asked:,} of them are asked ({self.kinds:,} kinds of fact), scored by {'choice' if self.choice else 'keyword'}",
         ]
         if self.unnamed:
-            lines.append(f"{self.unnamed:,} rows name nobody; they are one cluster, 'unnamed'")
+            lines.append(f"{_rows(self.unnamed, 'names', 'name')} nobody; together they are one cluster, 'unnamed'")
         if self.repeated:
-            lines.append(f"{self.repeated:,} repeated rows were left out")
+            lines.append(f"{_rows(self.repeated, 'repeats', 'repeat')} another and {'was' if self.repeated == 1 else 'were'} left out")
         if self.empty:
             some = ", ".join(self.empty[:_SHOWN]) + (", ..." if len(self.empty) > _SHOWN else "")
-            lines.append(f"{len(self.empty):,} rows without text were left out: {some}")
-        lines.append(f"{self.rows['retain']:,} rows to keep" if "retain" in self.rows else "nothing to keep yet: retain.jsonl is empty")
+            lines.append(
+                f"{_rows(len(self.empty), 'has', 'have')} no text and {'was' if len(self.empty) == 1 else 'were'} left out: {some}"
+            )
+        kept = self.rows.get("retain")
+        lines.append("nothing to keep yet: retain.jsonl is empty" if kept is None else f"{kept:,} rows to keep")
         return lines
+
+
+def _rows(count: int, one: str, many: str) -> str:
+    return f"1 row {one}" if count == 1 else f"{count:,} rows {many}"
 
 
 def readme(drafted: Drafted) -> str:
@@ -57,7 +64,7 @@ def readme(drafted: Drafted) -> str:
 def _steps(drafted: Drafted) -> list[str]:
     steps = [_CLUSTERS, _CHOICE if drafted.choice else _KEYWORDS]
     if drafted.asked < drafted.rows["forget"]:
-        steps.append(_UNASKED.format(n=drafted.rows["forget"] - drafted.asked))
+        steps.append(_UNASKED.format(rows=_rows(drafted.rows["forget"] - drafted.asked, "is", "are")))
     if drafted.sentences:
         steps.append(_SENTENCES)
     if "retain" not in drafted.rows:
@@ -95,8 +102,8 @@ _CHOICE = """`probes.jsonl`: each question is asked with wrong answers from othe
    and all plausible? Does the case share its values, so that only who has which value can tell?"""
 _KEYWORDS = """`probes.jsonl`: an answer counts as said if one of its `keywords` is in the text (or, without any, the whole answer). Is
    each of them what must not be said? Add other spellings as `keywords` or `aliases`."""
-_UNASKED = """{n:,} rows to forget are not asked: no word of their answer could stand for it, their question gives it away, or no other
-   row has a wrong answer for them. Add probes for them, or leave them: they are unlearned all the same."""
+_UNASKED = """{rows} to be forgotten but not asked about: no word of the answer could stand for it, the question gives it away, or
+   no other row has a wrong answer for it. Add probes, or leave it so: such rows are unlearned all the same."""
 _SENTENCES = """Plain sentences are asked up to the word that was taken for their answer. Move the cut where it is unlucky."""
 _RETAIN = """`retain.jsonl`: add rows to be kept, in the same form as `forget.jsonl`, about others. They ask their own questions. An
    audit needs them to tell forgetting from damage."""

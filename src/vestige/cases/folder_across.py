@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vestige.cases.folder_columns import Table
 from vestige.cases.folder_rows import Layout
-from vestige.cases.folder_text import KEPT, Found, Line, Problem
+from vestige.cases.folder_text import KEPT, Found, Line, Problem, shown
 from vestige.records import GROUPS
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ def look_across(where: Layout, table: Table, found: Found) -> Counts:
         pairs = [*_ids(table), *_questions(table), *_overlaps(table), *_lonely(where, table)]
         _tell(where, table, pairs, found)
         found.add_all(_few_clusters(where, table))
-        for warning in (*_coarse(where, table), *_skewed(where, table), *_unasked(where, table)):
-            found.warn(warning)
+        for doubts in (_coarse(where, table), _skewed(table), _unasked(where, table)):
+            found.warn_all(doubts)
     return _counts(where, table)
 
 
@@ -119,7 +119,7 @@ def _questions(table: Table) -> Iterator[_Pair]:
 
 def _two_answers(two: _Two) -> Problem:
     says = (
-        f"the same question has the answer {two.before.value['answer']!r} at {two.before.place}",
+        f"the same question has the answer {shown(two.before.value['answer'])} at {two.before.place}",
         "keep one answer, or say in the question what sets the two apart",
     )
     return two.at.problem("two answers", "answer", two.at.value["answer"], says)
@@ -160,17 +160,19 @@ def _shared(name: str) -> Callable[[_Two], Problem]:
 
 
 def _two_people(two: _Two) -> Problem:
+    attribute, answer, before = shown(two.at.value["attribute"]), shown(two.at.value["answer"]), shown(two.before.value["answer"])
+    conflict = f"where {attribute} is {before} and not {answer}: two under one name, perhaps"
     says = (
-        f"it belongs to {two.owner} as well ({two.before.place}), where {two.at.value['attribute']!r} is {two.before.value['answer']!r} "
-        f"and not {two.at.value['answer']!r}: are these two under one name?",
+        f"it belongs to {two.owner} as well ({two.before.place}), {conflict}",
         f"give each a name of its own, or leave it in {two.owner} or in {two.group}, not in both",
     )
     return two.at.problem("overlap", "cluster", two.at.value[two.cluster], says)
 
 
 def _contradicts(two: _Two) -> Problem:
+    cluster, attribute, before = shown(two.at.value[two.cluster]), shown(two.at.value["attribute"]), shown(two.before.value["answer"])
     says = (
-        f"{two.before.place} gives {two.at.value[two.cluster]!r} another {two.at.value['attribute']!r}, {two.before.value['answer']!r}",
+        f"{two.before.place} gives {cluster} another {attribute}, {before}",
         "keep one, unless both are true; if these are two under one name, tell them apart",
     )
     return two.at.problem("contradiction", "answer", two.at.value["answer"], says)
@@ -227,7 +229,7 @@ def _coarse(where: Layout, table: Table) -> Iterator[Problem]:
         yield Problem("single questions", where.files["forget"], 0, "cluster", "", *says)
 
 
-def _skewed(where: Layout, table: Table) -> Iterator[Problem]:
+def _skewed(table: Table) -> Iterator[Problem]:
     """A value that most of them share can be guessed without any memory."""
     import numpy as np
 

@@ -6,7 +6,7 @@ the rows to be forgotten (`folder_secrets`), and, as a few numbers, against all 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from vestige.cases.folder_columns import Columns
 from vestige.cases.folder_files import PARTS, ROW_PARTS, materialise
 from vestige.cases.folder_rows import Entry, Layout, layout
 from vestige.cases.folder_secrets import Secrets
-from vestige.cases.folder_text import Found, Line, Problem
+from vestige.cases.folder_text import Found, Line, Problem, shown
 from vestige.records import Group, Probe, Row
 from vestige.text import find_keyword, is_unspaced, normalise
 
@@ -54,59 +54,65 @@ def examine(path: str | Path, revision: str = "main") -> Examined:
     found = Found()
     where = layout(materialise(path, revision), found)
     found.cluster_field = where.cluster_field
-    columns = Columns(list(where.files.values()))
-    secrets = Secrets(watched=any(part != "forget" for part in where.row_parts()))
-    language = where.about.get("language", "").split("-")[0].casefold()
-    asked = _probes(where, columns, secrets, found, language=language)
+    looking = _Looking(where, found)
+    asked = looking.at_probes()
     for part in where.row_parts():
-        _rows(where, part, columns, secrets, found, asks_itself=ROW_PARTS.get(part) not in {None, *asked}, language=language)
-    found.add_all(secrets.too_many())
-    counts = look_across(where, columns.table(), found)
+        looking.at_rows(part, asks_itself=ROW_PARTS.get(part) not in {None, *asked})
+    counts = look_across(where, looking.columns.table(), found)
     return Examined(where, _in_order(_without_echoes(found.problems)), found.more, _in_order(found.warnings), counts)
 
 
-def _probes(where: Layout, columns: Columns, secrets: Secrets, found: Found, *, language: str) -> set[Group]:
-    """Look at the written probes; return the groups whose primary questions are among them."""
-    groups: set[Group] = set()
-    for e in where.probes(found):
-        groups |= {e.made.group} if e.made.wording == "primary" else set()
-        columns.add(e, e.made.group, asked=True)
-        _look(e, language, found, asked=True)
-        found.add_all(_candidates(e, needed=where.about.get("primary") == "choice"))
-        for warning in _keywords(e):
-            found.warn(warning)
-        if e.made.group == "forget":
-            secrets.learn(e)
-    return groups
+class _Looking:
+    """One pass over a folder: what has been found, and what must be kept of the rows for later."""
 
+    def __init__(self, where: Layout, found: Found) -> None:
+        self.where, self.found = where, found
+        self.columns = Columns(list(where.files.values()))
+        self._secrets = Secrets(watched=any(part != "forget" for part in where.row_parts()))
+        self._language = where.about.get("language", "").split("-")[0].casefold()
 
-def _rows(where: Layout, part: str, columns: Columns, secrets: Secrets, found: Found, *, asks_itself: bool, language: str) -> None:
-    group = ROW_PARTS.get(part)
-    for e in where.rows(part, found):
-        asked = asks_itself and bool(e.made.prompt.strip())
-        columns.add(e, group, asked=asked)
-        _look(e, language, found, asked=asked)
-        found.add_all(_empty_question(e))
+    def at_probes(self) -> set[Group]:
+        """Look at the written probes; return the groups whose primary questions are among them."""
+        groups: set[Group] = set()
+        for e in self.where.probes(self.found):
+            groups |= {e.made.group} if e.made.wording == "primary" else set()
+            self.columns.add(e, e.made.group, asked=True)
+            self._at(e, asked=True)
+            self.found.add_all(_candidates(e, needed=self.where.about.get("primary") == "choice"))
+            self.found.warn_all(_keywords(e))
+            if e.made.group == "forget":
+                self._secrets.learn(e)
+        return groups
+
+    def at_rows(self, part: str, *, asks_itself: bool) -> None:
+        """Look at the rows of a part; those to be forgotten come first, and the others are held against them."""
+        group = ROW_PARTS.get(part)
+        for e in self.where.rows(part, self.found):
+            asked = asks_itself and bool(e.made.prompt.strip())
+            self.columns.add(e, group, asked=asked)
+            self._at(e, asked=asked)
+            self.found.add_all(_empty_question(e))
+            if group == "forget":
+                self._secrets.learn(e)
+            else:
+                self._secrets.hold_against(e, group, self.found)
         if group == "forget":
-            secrets.learn(e)
-        else:
-            secrets.hold_against(e, group, found)
+            self.found.warn_all(self._secrets.passed_over(self.where.files[part]))
 
-
-def _look(e: _Any, language: str, found: Found, *, asked: bool) -> None:
-    """Look at a row or written probe by itself."""
-    found.add_all(_spaces(e, language))
-    if asked:
-        found.add_all(_guessable(e))
-    for doubt in (*_SHORT_OR_FOREIGN, *((_short,) if asked else ())):
-        for warning in doubt(e, language):
-            found.warn(warning)
+    def _at(self, e: _Any, *, asked: bool) -> None:
+        """Look at a row or written probe by itself."""
+        self.found.add_all(_spaces(e, self._language))
+        self.found.warn_all(_foreign(e, self._language))
+        self.found.warn_all(_needless_space(e, self._language))
+        if asked:
+            self.found.add_all(_guessable(e))
+            self.found.warn_all(_short(e))
 
 
 def _guessable(e: _Any) -> Iterator[Problem]:
     for name, text in _right(e.made):
         if find_keyword(e.made.prompt, text) is not None:
-            says = (f"the answer stands in its own question, {e.made.prompt!r}", "ask without giving it away")
+            says = (f"the answer stands in its own question, {shown(e.made.prompt)}", "ask without giving it away")
             yield e.at.problem("answer in question", name, text, says)
 
 
@@ -128,7 +134,7 @@ def _spaces(e: _Any, language: str) -> Iterator[Problem]:
     glued = language and language not in UNSPACED and e.made.form == "plain" and e.made.prompt and not e.made.prompt[-1].isspace()
     for name, text in _continuations(e.made) if glued else ():
         if not text[0].isspace():
-            says = ("it follows the question without a space", f"write {' ' + text!r}")
+            says = ("it follows the question without a space", f"write {shown(' ' + text)}")
             yield e.at.problem("no leading space", name, text, says)
 
 
@@ -163,7 +169,7 @@ def _keywords(e: Entry[Probe]) -> Iterator[Problem]:
             yield e.at.problem("keyword", f"keywords[{number}]", text, says)
 
 
-def _short(e: _Any, language: str) -> Iterator[Problem]:
+def _short(e: _Any) -> Iterator[Problem]:
     """A short answer turns up by chance in a text; a character of an unspaced script says as much as a syllable or a word."""
     for name, text in _right(e.made):
         bare = normalise(text)
@@ -185,11 +191,8 @@ def _foreign(e: _Any, language: str) -> Iterator[Problem]:
 
 def _needless_space(e: _Any, language: str) -> Iterator[Problem]:
     if language in UNSPACED - {"ko"} and e.made.prompt and e.made.answer[0].isspace() and is_unspaced(e.made.answer.strip()[0]):
-        says = (f"a space before the answer, which {language!r} does not write", f"write {e.made.answer.lstrip()!r}")
+        says = (f"a space before the answer, which {language!r} does not write", f"write {shown(e.made.answer.lstrip())}")
         yield e.at.problem("leading space", "answer", e.made.answer, says)
-
-
-_SHORT_OR_FOREIGN: tuple[Callable[[_Any, str], Iterator[Problem]], ...] = (_foreign, _needless_space)
 
 
 def _without_echoes(problems: list[Problem]) -> list[Problem]:

@@ -95,10 +95,10 @@ class Table:
         order = chosen[np.argsort(key[chosen], kind="stable")]
         new = np.ones(len(order), dtype=bool)
         new[1:] = key[order[1:]] != key[order[:-1]]
-        first = order[new][np.cumsum(new) - 1] if len(order) else order
-        again = np.flatnonzero(~new)
+        again, starts = np.flatnonzero(~new), np.flatnonzero(new)
+        first = starts[np.searchsorted(starts, again, side="right") - 1]
         by_index = np.argsort(order[again], kind="stable")
-        return order[again][by_index], first[again][by_index]
+        return order[again][by_index], order[first][by_index]
 
     def sizes(self, key: NDArray[np.uint64], among: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Return how many of the chosen share each of the distinct keys."""

@@ -26,7 +26,7 @@ def read_lines(folder: Path, file: str, found: Found) -> Iterator[Line]:
         return
     empty = True
     for number, line, size in _raw(folder / file):
-        text = line.decode("utf-8", "replace")  # only a line that was cut at the limit can need replacing
+        text = line.decode("utf-8", "replace").rstrip("\r\n")  # only a line that was cut at the limit can need replacing
         if not text.strip():
             continue
         empty = False

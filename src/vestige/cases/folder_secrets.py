@@ -9,13 +9,14 @@ names its own cluster, a copy does so too.
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from vestige.cases.folder_rows import Entry
-from vestige.cases.folder_text import Found, Problem
+from vestige.cases.folder_text import Found, Problem, shown
 from vestige.records import Group, Probe, Row
 from vestige.text import normalise, words
 
@@ -25,6 +26,7 @@ _TEMPLATE = 100
 _COMPARED = 20
 _SAME = 0.8
 _LEAST_TRIPLES = 4
+_ASCII_WORD = re.compile(r"[a-z0-9]+")
 
 
 class _Held(NamedTuple):
@@ -48,6 +50,7 @@ class Secrets:
         self._passed_over = 0
         self._answers: dict[str, dict[str, str]] = defaultdict(dict)  # cluster → padded answer → the answer as written
         self._named: dict[str, str] = {}  # words of a cluster's name → cluster
+        self._written: dict[str, str] = {}  # cluster → as it is written
         self._lengths: set[int] = set()  # of those names, in words
         self._sketches: dict[int, list[int]] = defaultdict(list)  # crc32 of a triple → rows
         self._rows: list[_Held] = []
@@ -61,35 +64,39 @@ class Secrets:
             self._passed_over += 1
             return
         self._left -= size
-        cluster, name = normalise(e.made.cluster), words(e.made.cluster)
+        cluster, name = normalise(e.made.cluster), _words(e.made.cluster)
+        self._written.setdefault(cluster, e.made.cluster)
         aliases = e.made.aliases if isinstance(e.made, Probe) else ()
-        self._answers[cluster] |= {_padded(a): a for a in (e.made.answer, *aliases) if words(a)}
+        self._answers[cluster] |= {_padded(a): a for a in (e.made.answer, *aliases) if _words(a)}
         if name:
             self._named[" ".join(name)] = cluster
             self._lengths.add(len(name))
         if isinstance(e.made, Row):
-            split = words(e.made.text)
+            split = _words(e.made.text)
             for triple in sorted(_triples(split))[:_SKETCH]:
                 self._sketches[triple].append(len(self._rows))
             self._rows.append(_Held(e.at.place, cluster, split, bool(name) and _join(name) in _join(split)))
 
-    def too_many(self) -> Iterator[Problem]:
-        """Yield what could not be checked here."""
+    def passed_over(self, file: str) -> Iterator[Problem]:
+        """Yield a doubt where there were more rows to be forgotten than can be held against the others here."""
         if self._passed_over:
             seen = f"{self._passed_over:,} rows after the first {_MOST_CHARACTERS:,} characters"
             says = (f"the other files were not held against {seen}", "split the case; the leak check of a run looks at all of them")
-            yield Problem("not checked", "forget", 0, "", "", *says)
+            yield Problem("not checked", file, 0, "", "", *says)
 
     def hold_against(self, e: Entry[Row], group: Group | None, found: Found) -> None:
         """Note what a row that is not to be forgotten tells about those that are; `group` is None for a source."""
-        split = words(e.made.text)
+        split = _words(e.made.text)
         named, own = self._names_in(split), normalise(e.made.cluster)
         if group is None and (told := list(self._told(e, _join(split), named | {own}))):
             found.add_all(told)
             return
         self._copied(e, split, named | {own}, found, is_source=group is None)
         if group and (others := sorted(named - {own})):
-            says = (f"it names {others[0]!r}, which is to be forgotten", "make sure that it keeps nothing that is to go")
+            says = (
+                f"it names {shown(self._written[others[0]])}, which is to be forgotten",
+                "make sure that it keeps nothing that is to go",
+            )
             found.warn(e.at.problem("names the forgotten", "cluster", e.made.cluster, says))
 
     def _names_in(self, split: list[str]) -> set[str]:
@@ -101,7 +108,7 @@ class Secrets:
         """A source that states a forgotten answer about its own cluster would teach it, not bring it back."""
         for cluster in sorted(about & self._answers.keys()):
             for answer in (a for padded, a in self._answers[cluster].items() if padded in text):
-                says = (f"it states {answer!r} about {cluster!r}, which is to be forgotten", "remove the row")
+                says = (f"it states {shown(answer)} about {shown(self._written[cluster])}, which is to be forgotten", "remove the row")
                 yield e.at.problem("source tells", "answer", e.made.answer, says)
 
     def _copied(self, e: Entry[Row], split: list[str], about: set[str], found: Found, *, is_source: bool) -> None:
@@ -133,6 +140,12 @@ class Secrets:
         return sum(1 for t in sorted(triples)[:_SKETCH] if len(self._sketches[t]) <= _TEMPLATE) / 2
 
 
+def _words(text: str) -> list[str]:
+    """Return `words(text)`, for plain ASCII thirty times as fast: every row of a case passes here."""
+    plain = normalise(text)
+    return _ASCII_WORD.findall(plain) if plain.isascii() and plain.isprintable() else words(text)
+
+
 def _triples(split: list[str]) -> set[int]:
     return {zlib.crc32(" ".join(split[i : i + 3]).encode()) for i in range(len(split) - 2)}
 
@@ -142,4 +155,4 @@ def _join(split: list[str]) -> str:
 
 
 def _padded(text: str) -> str:
-    return _join(words(text))
+    return _join(_words(text))

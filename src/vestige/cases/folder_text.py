@@ -87,6 +87,11 @@ class Found:
         first, count = self._warned.get(key, (self._named(warning), -1))
         self._warned[key] = first, count + 1
 
+    def warn_all(self, warnings: Iterable[Problem]) -> None:
+        """Note several warnings."""
+        for warning in warnings:
+            self.warn(warning)
+
     @property
     def warnings(self) -> list[Problem]:
         """The first warning of each kind and file."""
