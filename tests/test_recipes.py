@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rapidfuzz.distance import Levenshtein
 
 from vestige import leaks, similarity
 from vestige.errors import DataError
@@ -751,3 +752,17 @@ def test_real_source_rows_are_the_source_that_was_named(case: Case) -> None:
     wiki = set(case.sources["wikitext"])
     rows = rows_of("source", case, 60, source="wikitext")
     check(lambda chosen: sum(r in wiki for r in chosen), rows, (*case.forget, *case.retain, *wiki))
+
+
+@pytest.mark.slow
+def test_real_paraphrases_are_new_texts_that_still_say_what_their_row_says(case: Case) -> None:
+    """Statistics: number of texts that stand in no forget row; mean likeness to their own row, beyond 95 % of that to others'."""
+    from vestige.lab import models
+    from vestige.lab.local_target import LocalTarget
+
+    request = Request(examples=16, ask=LocalTarget(models.load("smollm2-135m-instruct")))
+    rows = TABLE["paraphrases"](max_new=80)(case, request).folds[0].rows
+    check(lambda chosen: sum(not any(r.text in own.text for own in case.forget) for r in chosen), rows, case.forget)
+    own = [next(o for o in case.forget if r.id == f"{o.id}/paraphrase") for r in rows]
+    alike = np.array([[Levenshtein.normalized_similarity(r.text, o.text) for o in own] for r in rows])
+    assert np.mean(np.diag(alike)) > np.quantile(alike[~np.eye(len(rows), dtype=bool)], 0.95)

@@ -3,7 +3,8 @@
 Paper: Hu et al. 2024, arXiv 2406.13356, §2.2 and §3 (partial forget set); Yoon et al. 2026, arXiv 2602.03379 (the same content in
 another syntax, there as a defence).
 
-The prompts are ours. What comes back is cleaned and leak-checked; a text that repeats its original or leaks an answer is dropped.
+The prompts are ours. What comes back is cleaned and leak-checked; a text that repeats its original or a part of it, or leaks an
+answer, is dropped.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class Paraphrases:
         made = [
             replace(row, id=f"{row.id}/paraphrase", prompt="", answer=text, loss_on="text", form="plain")
             for row, text in zip(rows, written.texts, strict=True)
-            if not isinstance(text, Missing) and folded(text) != folded(row.text)
+            if not isinstance(text, Missing) and folded(text) not in folded(row.text)
         ]
         kept = benign(made, probes)
         need(kept, "paraphrases", f"case {case.name!r}: {written.lacks(len(kept))}; the rest repeat their original or hold an answer")
