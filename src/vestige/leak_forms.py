@@ -114,8 +114,9 @@ def _of_person(words: list[str]) -> Iterator[Form]:
     given = " ".join([first, *middle])
     initials = " ".join(w[0] for w in (first, *middle))
     yield Form(f"{last} {given}", "name reordered", capitals=True)
-    for text in (f"{initials} {last}", f"{last} {initials}", f"{first[0]} {last}", f"{last} {first[0]}"):
-        yield Form(text, "initials", capitals=True)
+    for short in dict.fromkeys((initials, initials.replace(" ", ""), first[0])):
+        yield Form(f"{short} {last}", "initials", capitals=True)
+        yield Form(f"{last} {short}", "initials", capitals=True)
     if middle:
         short = " ".join(w[0] for w in middle)
         texts = (f"{first} {short} {last}", f"{first} {last}", f"{last} {first} {short}", f"{last} {first}")

@@ -209,7 +209,8 @@ def _divided_alike(hit: Hit[_Sought], reading: _Reading) -> bool:
     phrase: Phrase[_Sought] = hit.phrase
     if hit.cuts == phrase.cuts:
         return True
-    if phrase.letters.isdigit() or (set(phrase.cuts) - set(hit.cuts) and len(phrase.letters) < _RUN_TOGETHER):
+    run_together = bool(set(phrase.cuts) - set(hit.cuts))
+    if phrase.letters.isdigit() or (run_together and (len(phrase.letters) < _RUN_TOGETHER or phrase.what.kind == "initials")):
         return False
     return all(_DIVIDER.fullmatch(_gap(reading, hit.start + cut)) for cut in set(hit.cuts) - set(phrase.cuts))
 

@@ -30,6 +30,8 @@ _VU = re.compile(r"[ヴゔ](?:\s*([ァィェォぁぃぇぉ]))?")
 _VU_ROW = dict(zip([None, *"ァィェォぁぃぇぉ"], "ブバビベボばびべぼ", strict=True))
 _POSSESSIVE = re.compile(r"'s(?!\w)")
 _AMPERSAND = re.compile("&")
+# WikiText parts the marks inside words and numbers: "1 @,@ 000 kilo @-@ metres".
+_SET_APART = re.compile(r" @([-.,])@ ")
 
 _STROKES = dict(zip("øłđħŧıæœþðŋ", ("o", "l", "d", "h", "t", "i", "ae", "oe", "th", "d", "n"), strict=True))
 _APOSTROPHES = "’‘ʼ´′ʹʻ＇"
@@ -103,9 +105,11 @@ def spelt(text: str, *, trace: bool = False) -> Traced:
     made = Traced.of(text) if trace else Traced(text)
     if text.isascii():
         made.text = text.lower()
-        return made
-    made.translate(_CHARACTERS)
-    made.sub(_COMPOSE, lambda m: unicodedata.normalize("NFC", m[0]))
+    else:
+        made.translate(_CHARACTERS)
+        made.sub(_COMPOSE, lambda m: unicodedata.normalize("NFC", m[0]))
+    if "@" in made.text:
+        made.sub(_SET_APART, r"\1")
     return made
 
 
