@@ -1,83 +1,135 @@
 """Is a relearn set benign? Every row is held against every probe it will be asked about, before any training.
 
-A probe is **leaked** where its answer or an alias stands in a row, exactly or in disguise (case, width, diacritics,
-punctuation). One exception, by name: *shared values*. Planted records share their values by design, each value being a
-candidate for everybody, so that only the binding of person and value informs. A hit in a record of the same attribute
-about *somebody else*, which does not name the probe's cluster, is **suspect**, and stays in the estimates.
+A probe is **leaked** where what counts as its answer stands in a row: verbatim, in another spelling, in a form an answer takes, or as
+the same value written otherwise (`leak_search` says which). It is **suspect** where that cannot be told from the text, where a row nearly
+repeats the probe's own text (`near_duplicates`) or, if asked for, means much the same (`embed`) or makes the answer likelier for a
+model that was never exposed to it (`v_information`). Otherwise it is **clean**. Leaked probes are set apart, suspect ones stay in the
+estimates and are shown.
+
+One exception, by name: *shared values*. Planted records share their values by design, each value being a candidate for everybody, so
+that only the binding of person and value informs. A hit in a record of the same attribute about *somebody else*, which does not name
+the probe's cluster, is suspect.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from vestige.records import Fold, Probe, RelearnSet, Row
-from vestige.text import fold, words
+import numpy as np
 
+from vestige.errors import DataError
+from vestige.leak_search import Finding, Searcher, search
+from vestige.longest_runs import Run, longest_runs
+from vestige.near_duplicates import NearDuplicates
+from vestige.records import Fold, Missing, Probe, RelearnSet, Row
+from vestige.similarity import Embed
+from vestige.v_information import Score, Told, told
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """An answer that stands in a row: which probe and row, the text that matched, and how bad that is."""
+__all__ = ["Finding", "FoldLeaks", "check", "search", "without_leaks"]
 
-    probe: str
-    row: str
-    matched: str
-    leaked: bool
+NEARLY_THE_SAME = 0.8
+"""Jaccard similarity from which on a row nearly repeats a text."""
+SAME_MEANING = 0.9
+"""Cosine from which on a row means much the same as question and answer."""
+TELLING = 3.0
+"""Nats of V-information from which on a row makes an answer suspect: it is then twenty times as likely."""
+_BLOCK = 256
 
 
 @dataclass(frozen=True)
 class FoldLeaks:
-    """What was found for the probes asked in one fold: their ids by verdict, and every finding."""
+    """What was found for the probes asked in one fold: their ids by verdict, every finding, and what is reported without a verdict.
+
+    `runs` holds, for every probe, the longest run of words its answer shares with a row; `told` the V-information of shortlisted pairs.
+    """
 
     clean: tuple[str, ...]
     suspect: tuple[str, ...]
     leaked: tuple[str, ...]
-    findings: tuple[Finding, ...] = field(default=())
+    findings: tuple[Finding, ...] = ()
+    runs: tuple[Run, ...] = ()
+    told: tuple[Told, ...] = ()
 
 
-def check(relearn_set: RelearnSet, probes: Sequence[Probe]) -> tuple[FoldLeaks, ...]:
-    """Return, fold by fold, which of the probes asked there are clean, suspect or leaked."""
-    return tuple(_check_fold(f, [p for p in probes if p.id in set(f.asks)]) for f in relearn_set.folds)
+def check(
+    relearn_set: RelearnSet,
+    probes: Sequence[Probe],
+    *,
+    forget: Sequence[Row] = (),
+    embed: Embed | None = None,
+    score: Score | None = None,
+) -> tuple[FoldLeaks, ...]:
+    """Return, fold by fold, which of the probes asked there are clean, suspect or leaked.
+
+    `forget`: rows that no row may nearly repeat; a repeat makes the probes of the cluster (and attribute) suspect. `embed`: texts to
+    unit vectors. `score`: candidate answers under a never-exposed model.
+    """
+    return tuple(_check_fold(f, _asked(f, probes), forget, embed, score) for f in relearn_set.folds)
 
 
-def _check_fold(chosen: Fold, probes: Sequence[Probe]) -> FoldLeaks:
-    index = _index(chosen.rows)
-    findings = [finding for probe in probes for finding in _findings(probe, chosen.rows, index)]
+def _asked(fold: Fold, probes: Sequence[Probe]) -> list[Probe]:
+    asks = set(fold.asks)
+    return [p for p in probes if p.id in asks]
+
+
+def _check_fold(fold: Fold, probes: Sequence[Probe], forget: Sequence[Row], embed: Embed | None, score: Score | None) -> FoldLeaks:
+    informed = tuple(told(fold.rows, probes, score)) if score else ()
+    findings = [*search(fold.rows, probes), *_nearly_repeated(fold.rows, probes, forget), *_telling(informed, fold.rows, probes)]
+    if embed and fold.rows and probes:
+        findings += _alike_in_meaning(fold.rows, probes, embed)
     leaked = {f.probe for f in findings if f.leaked}
     suspect = {f.probe for f in findings} - leaked
     clean = tuple(p.id for p in probes if p.id not in leaked | suspect)
-    return FoldLeaks(clean, tuple(sorted(suspect)), tuple(sorted(leaked)), tuple(findings))
+    return FoldLeaks(
+        clean, tuple(sorted(suspect)), tuple(sorted(leaked)), tuple(findings), longest_runs(fold.rows, probes), informed
+    )
 
 
-def _index(rows: Sequence[Row]) -> dict[str, list[int]]:
-    """Return word → numbers of the rows that hold it, so that a check costs the words, not rows × probes."""
-    index: dict[str, list[int]] = defaultdict(list)
-    for number, row in enumerate(rows):
-        for word in set(words(row.text)):
-            index[word].append(number)
-    return index
+def without_leaks(relearn_set: RelearnSet, probes: Sequence[Probe]) -> RelearnSet:
+    """Return the set without the rows that leak an answer of a probe asked along them.
+
+    Raises:
+        DataError: a fold would have no rows left.
+    """
+    return replace(relearn_set, folds=tuple(_kept(f, _asked(f, probes), relearn_set.name) for f in relearn_set.folds))
 
 
-def _findings(probe: Probe, rows: Sequence[Row], index: dict[str, list[int]]) -> Iterable[Finding]:
-    for answer in probe.expected:
-        needle = words(answer)
-        if not needle:
-            continue
-        rarest = min(needle, key=lambda w: len(index.get(w, ())))
-        for number in index.get(rarest, ()):
-            row = rows[number]
-            if _stands_in(needle, words(row.text)):
-                yield Finding(probe.id, row.id, answer.strip(), not _shared_value(probe, row))
+def _kept(fold: Fold, probes: Sequence[Probe], name: str) -> Fold:
+    searcher = Searcher(probes)
+    rows = tuple(row for row in fold.rows if not any(f.leaked for f in searcher.findings(row)))
+    if fold.rows and not rows:
+        raise DataError(f"relearn set {name!r}: each of the {len(fold.rows)} rows of a fold leaks an answer; expected one that does not")
+    return replace(fold, rows=rows)
 
 
-def _stands_in(needle: Sequence[str], hay: Sequence[str]) -> bool:
-    n = len(needle)
-    return any(list(hay[i : i + n]) == list(needle) for i in range(len(hay) - n + 1))
+def _nearly_repeated(rows: Iterable[Row], probes: Sequence[Probe], forget: Sequence[Row]) -> Iterator[Finding]:
+    """Yield a finding where a row nearly repeats a probe with its answer, or a forget row that probes ask about."""
+    texts = [(p.prompt + p.answer, [p]) for p in probes]
+    texts += [(row.text, [p for p in probes if _asks_about(p, row)]) for row in forget]
+    near = NearDuplicates([text for text, _ in texts], least=NEARLY_THE_SAME)
+    for row in rows:
+        for number, _ in near.of(row.text):
+            text, asking = texts[number]
+            yield from (Finding(p.id, row.id, text, False, "near-duplicate", (0, len(row.text))) for p in asking)
 
 
-def _shared_value(probe: Probe, row: Row) -> bool:
-    """Return whether a hit is only a value that somebody else's record shares by design."""
-    same_attribute = bool(row.attribute) and row.attribute == probe.attribute
-    names_it = fold(probe.cluster) in fold(row.text)
-    return same_attribute and row.cluster != probe.cluster and not names_it
+def _asks_about(probe: Probe, row: Row) -> bool:
+    return probe.cluster == row.cluster and (not probe.attribute or not row.attribute or probe.attribute == row.attribute)
+
+
+def _telling(informed: Iterable[Told], rows: Sequence[Row], probes: Sequence[Probe]) -> Iterator[Finding]:
+    lengths, answers = {r.id: len(r.text) for r in rows}, {p.id: p.answer.strip() for p in probes}
+    for pair in informed:
+        if not isinstance(pair.nats, Missing) and pair.nats >= TELLING:
+            yield Finding(pair.probe, pair.row, answers[pair.probe], False, "V-information", (0, lengths[pair.row]))
+
+
+def _alike_in_meaning(rows: Sequence[Row], probes: Sequence[Probe], embed: Embed) -> Iterator[Finding]:
+    texts = [p.prompt + p.answer for p in probes]
+    vectors = embed(texts)
+    for start in range(0, len(rows), _BLOCK):
+        block = rows[start : start + _BLOCK]
+        cosines = embed([r.text for r in block]) @ vectors.T
+        for i, j in np.argwhere(cosines >= SAME_MEANING):
+            yield Finding(probes[j].id, block[i].id, texts[j], False, "meaning", (0, len(block[i].text)))
