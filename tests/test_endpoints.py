@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,8 +13,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from vestige.endpoint_replies import answer_sum
+from vestige.endpoint_replies import answer_sum, dig, parsed
 from vestige.endpoints import Endpoint
 from vestige.errors import ModelError, UsageError
 from vestige.records import Missing
@@ -367,6 +370,24 @@ def test_what_cannot_be_summed_is_missing(logprobs: Any, says: str) -> None:
     got = answer_sum(logprobs, "sky", " is blue")
     assert isinstance(got, Missing)
     assert says in got.reason
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["tokens", "token_logprobs", "x"]), inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@given(JSON, st.text(max_size=4), st.text(min_size=1, max_size=4))
+def test_no_reply_whatever_it_holds_gives_a_number_that_is_none(logprobs: Any, prompt: str, answer: str) -> None:
+    got = answer_sum(logprobs, prompt, answer)
+    assert isinstance(got, Missing) or math.isfinite(got)
+
+
+@given(st.binary(max_size=60))
+def test_no_body_breaks_the_reader(raw: bytes) -> None:
+    dig(parsed(raw), "choices", 0, "message", "content")
 
 
 def test_answer_logp_asks_for_an_echo(server: Server) -> None:

@@ -12,7 +12,7 @@ import os
 import random
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 
@@ -213,6 +213,13 @@ def test_a_recipe_names_its_paper_and_its_set_names_its_recipe(name: str) -> Non
 @RECIPES
 def test_a_set_survives_json(name: str) -> None:
     assert json.loads(canonical(made(name, ENGLISH.case())))["recipe"] == name
+
+
+@RECIPES
+def test_the_documentation_names_every_recipe_and_every_field(name: str) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "relearn-sets.md").read_text(encoding="utf-8")
+    (line,) = [line for line in page.splitlines() if line.startswith(f"| `{name}` |")]
+    assert [f.name for f in fields(TABLE[name]) if f"`{f.name}`" not in line] == []
 
 
 @pytest.mark.parametrize("name", ["retain", "unrelated", "lorem_ipsum", "shuffled_tokens", "two_by_two", "relevance_tiers"])

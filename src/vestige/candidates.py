@@ -122,7 +122,8 @@ def withheld(case: Case, request: Request, recipe: str, split: Split = "auto") -
     halves = _halves(probes)
     if not all(halves):
         raise DataError(
-            f"{recipe}: the {request.group} probes of case {case.name!r} ask one fact of each cluster; two are needed to withhold one"
+            f"{recipe}: the {request.group} probes of case {case.name!r} ask one fact of each cluster; two are needed to withhold one "
+            "(rtt_fold withholds whole clusters)"
         )
     return tuple(_free(rows, half) for half in halves)
 

@@ -12,7 +12,7 @@ from vestige.records import Missing
 
 
 class Target(Protocol):
-    """A model that answers prompts."""
+    """A model that answers prompts, in their order. What one prompt cannot have is Missing; what none can have raises ModelError."""
 
     @property
     def identity(self) -> str:
