@@ -10,8 +10,8 @@ from itertools import zip_longest
 from statistics import median
 from typing import Literal, TypeVar
 
-from vestige import leaks
 from vestige.errors import DataError, nearest
+from vestige.leak_search import Searcher
 from vestige.passages import passages
 from vestige.recipe_request import Request
 from vestige.records import Case, Fold, Probe, RelearnSet, Row
@@ -76,12 +76,10 @@ def one_fold(name: str, recipe: str, rows: Iterable[Row], probes: Iterable[Probe
     return RelearnSet(name, recipe, (Fold(tuple(rows), tuple(p.id for p in probes)),))
 
 
-def benign(rows: Sequence[Row], probes: Sequence[Probe]) -> tuple[Row, ...]:
+def benign(rows: Iterable[Row], probes: Sequence[Probe]) -> tuple[Row, ...]:
     """Return the rows that leak no probe's answer."""
-    numbered = tuple(replace(row, id=str(i)) for i, row in enumerate(rows))  # ids of different sources may be equal
-    (found,) = leaks.check(one_fold("", "", numbered, probes), probes)
-    leaking = {f.row for f in found.findings if f.leaked}
-    return tuple(row for i, row in enumerate(rows) if str(i) not in leaking)
+    searcher = Searcher(probes)
+    return tuple(row for row in rows if not any(f.leaked for f in searcher.findings(row)))
 
 
 def need(rows: Sequence[object], recipe: str, otherwise: str) -> None:
@@ -129,7 +127,8 @@ def withheld(case: Case, request: Request, recipe: str, split: Split = "auto") -
 
 
 def _free(rows: Sequence[Row], probes: Sequence[Probe]) -> Fold:
-    free = [r for r, held in zip(rows, answers_in(rows, probes), strict=True) if not held]
+    silent = [r for r, held in zip(rows, answers_in(rows, probes), strict=True) if not held]
+    free = benign(silent, probes)  # nor in another spelling or form
     return Fold(tuple(in_turn(free, [r.cluster for r in free])), tuple(p.id for p in probes))
 
 
