@@ -9,11 +9,11 @@ about *somebody else*, which does not name the probe's cluster, is **suspect**, 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vestige.records import Fold, Probe, RelearnSet, Row
-from vestige.text import fold, words
+from vestige.text import fold, normalise, words
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +61,18 @@ def _index(rows: Sequence[Row]) -> dict[str, list[int]]:
 
 def _findings(probe: Probe, rows: Sequence[Row], index: dict[str, list[int]]) -> Iterable[Finding]:
     for answer in (probe.answer, *probe.aliases):
-        needle = words(answer)
-        if not needle:
-            continue
+        for row in _holding(answer, rows, index):
+            yield Finding(probe.id, row.id, answer.strip(), not _shared_value(probe, row))
+
+
+def _holding(answer: str, rows: Sequence[Row], index: Mapping[str, list[int]]) -> Iterator[Row]:
+    """Yield the rows an answer stands in; an answer without a letter or digit ("★★", "+") is sought as it stands."""
+    needle = words(answer)
+    if needle:
         rarest = min(needle, key=lambda w: len(index.get(w, ())))
-        for number in index.get(rarest, ()):
-            row = rows[number]
-            if _stands_in(needle, words(row.text)):
-                yield Finding(probe.id, row.id, answer.strip(), not _shared_value(probe, row))
+        yield from (rows[n] for n in index.get(rarest, ()) if _stands_in(needle, words(rows[n].text)))
+    elif signs := normalise(answer):
+        yield from (row for row in rows if signs in normalise(row.text))
 
 
 def _stands_in(needle: Sequence[str], hay: Sequence[str]) -> bool:

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterable
 
 _SPACE = re.compile(r"\s+")
-_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 # Scripts written without spaces between words.
 _UNSPACED = (
     (0x0E00, 0x0EFF),  # Thai, Lao
@@ -24,9 +24,8 @@ _UNSPACED = (
     (0xAC00, 0xD7AF),  # Hangul: spaced, but particles are glued to the word
     (0x20000, 0x3FFFF),  # CJK extensions B and on
 )
-_INVISIBLE = frozenset("\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u061c") | {
-    chr(c) for c in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
-}
+# Marks that show nothing of their own: the grapheme joiner and the variation selectors.
+_SELECTORS = frozenset(map(chr, (0x034F, *range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
 
 
 def normalise(text: str) -> str:
@@ -38,9 +37,20 @@ def normalise(text: str) -> str:
 def fold(text: str) -> str:
     """Return `normalise(text)` without diacritics and invisible characters, punctuation as spaces: for finding disguised copies."""
     decomposed = unicodedata.normalize("NFKD", normalise(text))
-    kept = (c for c in decomposed if is_unspaced(c) or not (unicodedata.combining(c) or unicodedata.category(c) == "Cf"))
-    plain = "".join(c if c.isalnum() or is_unspaced(c) else " " for c in kept)
+    plain = "".join(c if _in_word(c) else " " for c in decomposed if not _is_disguise(c))
     return _SPACE.sub(" ", unicodedata.normalize("NFC", plain)).strip()
+
+
+def _in_word(character: str) -> bool:
+    """Return whether a character is part of a word: a letter, a digit, or a mark upon one (Hindi and Thai vowels are marks)."""
+    return character.isalnum() or unicodedata.category(character).startswith("M")
+
+
+def _is_disguise(character: str) -> bool:
+    """Return whether a decomposed character only dresses up the one before it, or shows nothing at all."""
+    if unicodedata.category(character) in ("Cc", "Cf", "Me") or character in _SELECTORS:
+        return True
+    return unicodedata.combining(character) > 0 and not is_unspaced(character)
 
 
 def is_unspaced(character: str) -> bool:
@@ -81,8 +91,11 @@ def _boundary(text: str, at: int) -> bool:
     """Return whether a word may begin or end at this place."""
     if at in (0, len(text)):
         return True
-    left, right = text[at - 1], text[at]
-    inside = left.isalnum() and (right.isalnum() or unicodedata.category(right).startswith("M"))
+    base = at - 1
+    while base > 0 and unicodedata.category(text[base]).startswith("M"):
+        base -= 1
+    left, right = text[base], text[at]
+    inside = left.isalnum() and _in_word(right)
     return not inside or is_unspaced(left) or is_unspaced(right)
 
 
@@ -93,14 +106,14 @@ def keyword_hit(text: str, keywords: Iterable[str]) -> bool:
 
 def masked(text: str) -> str:
     """Return the text with every letter and digit as a bullet; spaces and punctuation show its shape."""
-    return "".join("•" if c.isalnum() or unicodedata.combining(c) else c for c in text)
+    return "".join("•" if _in_word(c) else c for c in text)
 
 
 def terminal_safe(text: str) -> str:
     """Return text that cannot steer a terminal or reorder a page: no control characters, invisible ones spelt out."""
     shown = []
     for c in _ANSI.sub("", text):
-        if c in _INVISIBLE:
+        if unicodedata.category(c) == "Cf":
             shown.append(f"⟨U+{ord(c):04X}⟩")
         elif c in "\n\t" or unicodedata.category(c) != "Cc":
             shown.append(c if unicodedata.category(c) != "Cs" else "\ufffd")

@@ -16,7 +16,7 @@ _SHOWN = 50
 
 @dataclass(frozen=True)
 class Folder:
-    """The case in the folder at `path`, which may be relative to where the command is run."""
+    """The case in the folder at `path`; in a plan a relative path starts from the plan's own folder."""
 
     path: str
 
