@@ -352,12 +352,10 @@ def test_all_json_parses_and_nothing_else_is_on_stdout(plan: Path, finished: Pat
     # `audit --json` is `run --json`: both end in one function; an audit takes a whole run.
     with_json = {v for v, c in main.commands.items() if any(p.name == "as_json" for p in c.params)}
     assert with_json == {*calls, "audit"}
-    for verb, arguments in calls.items():
-        result = CliRunner().invoke(main, [verb, *arguments, "--json"])
-        assert isinstance(json.loads(result.stdout), dict), verb
-    verdict = json.loads((finished / "verdict.json").read_bytes())
-    for verb in ("run", "report"):
-        assert json.loads(CliRunner().invoke(main, [verb, *calls[verb], "--json"]).stdout) == verdict
+    printed = {verb: json.loads(CliRunner().invoke(main, [verb, *arguments, "--json"]).stdout) for verb, arguments in calls.items()}
+    assert all(isinstance(value, dict) for value in printed.values())
+    assert printed["run"] == printed["report"] == json.loads((finished / "verdict.json").read_bytes())
+    assert printed["verify"]["sound"] is True
 
 
 def test_list_settings_shows_every_fixed_key_of_a_plan() -> None:
