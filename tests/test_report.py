@@ -18,7 +18,7 @@ import pytest
 
 from vestige.desk.report import Example, ReportTexts, readme_figure, render, summary
 from vestige.desk.report.curves import recovery
-from vestige.desk.report.forest import forest
+from vestige.desk.report.forest import Forest, draw_scale, forest
 from vestige.desk.report.numbers import compact, decimal, outward, seconds, spoken, thousands
 from vestige.desk.report.words import ENGLISH, reasons_say
 from vestige.records import Missing
@@ -429,6 +429,14 @@ def test_forest_row_that_reaches_over_delta_is_open() -> None:
     assert forest(verdict, audit).rows[0].outcome == "outcome_open"
     audit["verdict"] = "FAIL"
     assert forest(verdict, audit).rows[0].outcome == "outcome_residual"
+
+
+@pytest.mark.parametrize("length", [0.8, 1.2, 3.0, 5.0, 65_080.0, 1e9])
+def test_an_axis_of_any_length_has_few_ticks(length: float) -> None:
+    """E is divided by what the original knew: where that was next to nothing, its bounds are anywhere."""
+    marks = draw_scale(Forest((), 0.2, -length / 2, length / 2)).count("<text")
+    # At most nine ticks, and delta by name.
+    assert 2 <= marks <= 10
 
 
 @pytest.mark.parametrize(

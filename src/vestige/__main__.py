@@ -2,4 +2,4 @@
 
 from vestige.cli import main
 
-main()
+main(prog_name="vestige")

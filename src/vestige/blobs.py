@@ -13,7 +13,7 @@ import os
 import secrets
 from pathlib import Path
 
-from vestige.errors import LedgerError
+from vestige.errors import LedgerError, cannot_write
 
 _REF_DIGITS = 32
 
@@ -25,7 +25,7 @@ class Blobs:
         """Open the texts of a run for reading; `create` makes the key."""
         self._path = folder / "blobs.jsonl"
         self._key_path = folder / "key"
-        self._key = bytes.fromhex(self._key_path.read_text().strip()) if self._key_path.is_file() else None
+        self._key = _key_in(self._key_path)
         self._texts = _load(self._path)
         self._new: dict[str, str] = {}
 
@@ -36,7 +36,7 @@ class Blobs:
         path = folder / "key"
         if not path.is_file():
             key = (key_from / "key").read_text() if key_from else secrets.token_hex(32)
-            _write_new(path, key.encode())
+            write_whole(path, key.encode())
         return cls(folder)
 
     @property
@@ -74,13 +74,16 @@ class Blobs:
         """Write new texts and wait until they are on disk; called before the ledger lines that point to them."""
         if not self._new:
             return
-        with self._path.open("a", encoding="utf-8") as out:
-            if out.tell() and not _ends_in_newline(self._path):
-                out.write("\n")
-            for ref, text in self._new.items():
-                out.write(json.dumps([ref, text]) + "\n")
-            out.flush()
-            os.fsync(out.fileno())
+        try:
+            with self._path.open("a", encoding="utf-8") as out:
+                if out.tell() and not _ends_in_newline(self._path):
+                    out.write("\n")
+                for ref, text in self._new.items():
+                    out.write(json.dumps([ref, text]) + "\n")
+                out.flush()
+                os.fsync(out.fileno())
+        except OSError as error:
+            raise cannot_write(self._path, error) from error
         self._new = {}
 
     def changed(self) -> list[str]:
@@ -88,15 +91,26 @@ class Blobs:
         return [ref for ref, text in self._texts.items() if self.ref(text) != ref]
 
 
+def _key_in(path: Path) -> bytes | None:
+    if not path.is_file():
+        return None
+    try:
+        return bytes.fromhex(path.read_text(encoding="ascii", errors="replace"))
+    except ValueError as error:
+        raise LedgerError(f"{path}: this is not a key; expected hexadecimal digits") from error
+
+
 def _load(path: Path) -> dict[str, str]:
+    """Return every text that can be read. A torn line was never committed; `verify` names what the ledger misses."""
     texts: dict[str, str] = {}
-    if path.is_file():
-        for line in path.read_text(encoding="utf-8").split("\n"):
-            try:
-                ref, text = json.loads(line)
-            except ValueError:
-                continue  # a torn last line: its ledger lines were never committed
-            texts[ref] = text
+    for line in path.read_bytes().split(b"\n") if path.is_file() else ():
+        try:
+            entry = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        match entry:
+            case [str(ref), str(text)]:
+                texts[ref] = text
     return texts
 
 
@@ -106,13 +120,21 @@ def _ends_in_newline(path: Path) -> bool:
         return file.read(1) == b"\n"
 
 
-def _write_new(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes) -> None:
+    """Replace a file, all or nothing.
+
+    Raises:
+        RunError: the disk is full.
+    """
     temporary = path.with_name(path.name + ".partial")
-    with temporary.open("wb") as out:
-        out.write(data)
-        out.flush()
-        os.fsync(out.fileno())
-    os.replace(temporary, path)
+    try:
+        with temporary.open("wb") as out:
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
 
 
 def overwrite_and_delete(path: Path) -> None:

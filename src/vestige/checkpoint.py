@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from vestige import plan as plans
 from vestige import runner
 from vestige.cases import TABLE
-from vestige.errors import UsageError
+from vestige.errors import PlanError, UsageError
 from vestige.records import Case
 
 
@@ -44,8 +45,15 @@ def audit(
     folder = Path(out)
     resolved = plans.resolve(document)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "plan.toml").write_text(as_toml(document), encoding="utf-8")
-    return runner.run(resolved, folder, quiet=quiet)
+    path, text = folder / "plan.toml", as_toml(document)
+    before = path.read_bytes() if path.is_file() else None
+    path.write_text(text, encoding="utf-8")
+    try:
+        return runner.run(resolved, folder, quiet=quiet)
+    except PlanError:
+        if before is not None:  # the folder holds another audit: its plan stays beside it
+            path.write_bytes(before)
+        raise
 
 
 def plan_document(*, unlearned: str, case: Path, original: str | None, twin: str | None, options: Options) -> dict[str, Any]:
@@ -115,6 +123,5 @@ def _value(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(map(_value, value)) + "]"
     if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{escaped}"'
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # what JSON escapes, TOML escapes alike
     return repr(value)

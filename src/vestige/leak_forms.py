@@ -21,7 +21,9 @@ _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": 
 _ARTICLE = re.compile(r"(the|an?)\s+(\S.*)", re.IGNORECASE | re.DOTALL)
 _PARTICLES = frozenset("de van von der den da di do dos du del della la le ter ten bin ibn al el af av zu".split())
 # First words of places: "York, New" is no way to write New York.
-_OF_PLACES = frozenset("new old north south east west upper lower great san santa saint st los las port lake fort mount mt cape sri".split())
+_OF_PLACES = frozenset(
+    "new old north south east west upper lower great san santa saint st los las port lake fort mount mt cape sri".split()
+)
 _NAME = re.compile(r"[^\W\d_][\w'’ʼ.\-‐‑]*")
 
 

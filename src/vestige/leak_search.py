@@ -195,7 +195,7 @@ _COMMON = frozenset("a an the and or of in on at to is it yes no true false none
 
 def _is_common(spelling: str) -> bool:
     """Return whether any text holds the word, so that finding it tells nothing."""
-    return spelling in _COMMON or (len(spelling) == 1 and (spelling.isascii() and spelling.isalpha() or "ぁ" <= spelling <= "ゖ"))
+    return spelling in _COMMON or (len(spelling) == 1 and ((spelling.isascii() and spelling.isalpha()) or "ぁ" <= spelling <= "ゖ"))
 
 
 # -- is it the answer, or letters of something else? -------------------------------------------------------------------------
@@ -240,8 +240,51 @@ def _with_long_mark(text: str, span: Span) -> Span:
     return start, end
 
 
-_SUFFIXES = ("様", "氏", "殿", "先生", "君", "夫妻", "市", "区", "町", "県", "府", "州", "駅", "港", "在住", "出身", "生まれ", "産", "製", "社", "など")
-_PARTICLES = ("は", "が", "の", "を", "に", "と", "で", "も", "や", "へ", "ら", "だ", "か", "さん", "さま", "くん", "ちゃん", "など", "まで", "より")
+_SUFFIXES = (
+    "様",
+    "氏",
+    "殿",
+    "先生",
+    "君",
+    "夫妻",
+    "市",
+    "区",
+    "町",
+    "県",
+    "府",
+    "州",
+    "駅",
+    "港",
+    "在住",
+    "出身",
+    "生まれ",
+    "産",
+    "製",
+    "社",
+    "など",
+)
+_PARTICLES = (
+    "は",
+    "が",
+    "の",
+    "を",
+    "に",
+    "と",
+    "で",
+    "も",
+    "や",
+    "へ",
+    "ら",
+    "だ",
+    "か",
+    "さん",
+    "さま",
+    "くん",
+    "ちゃん",
+    "など",
+    "まで",
+    "より",
+)
 
 
 def stands_alone(text: str, span: Span, expected: str) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Hashable, Collection, Hashable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import product
@@ -135,7 +135,7 @@ def _number(text: str) -> Iterator[Decimal]:
         return
     if re.fullmatch(_GROUPED, text) and (mark in "' " or (len(tail) == 3 and not set(head) & set(",.' ") - {mark})):
         yield Decimal(digits + tail)
-    if mark == "." and mark not in head or mark == "," and len(tail) != 3 and mark not in head:
+    if (mark == "." and mark not in head) or (mark == "," and len(tail) != 3 and mark not in head):
         yield Decimal(f"{digits}.{tail}")
 
 
@@ -213,7 +213,7 @@ def _hours(text: str, half: str | None) -> tuple[int, ...]:
     hour = int(text)
     if half:
         return (hour % 12 + (12 if half == "p" else 0),) if hour <= 12 else (hour,)
-    return (hour, hour + 12) if 0 < hour < 12 and len(text) == 1 or 10 <= hour < 12 else (hour,)
+    return (hour, hour + 12) if (0 < hour < 12 and len(text) == 1) or 10 <= hour < 12 else (hour,)
 
 
 def _telephones(text: str) -> Iterator[Value]:

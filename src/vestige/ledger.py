@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from vestige.errors import LedgerError, RunError
+from vestige.errors import LedgerError, RunError, cannot_write
 from vestige.records import canonical
 
 VERSION = 1
@@ -36,6 +38,7 @@ KINDS = (
 )
 # A line of one of these kinds ends a commit: everything up to it counts.
 COMMITS = frozenset({"header", "measurement", "cell_done", "cell_failed", "imported", "end"})
+_FIELDS = {"v", "n", "kind", "prev", "sha", "body"}
 
 Line = dict[str, Any]
 
@@ -64,9 +67,14 @@ class Ledger:
             RunError: another process is writing it.
         """
         self.path = path
-        self._file = path.open("a+b")
-        self._lock()
-        self.lines = self._committed()
+        # Unbuffered: what a full disk refused must not be tried again behind our back when the file is closed.
+        self._file = path.open("a+b", buffering=0)
+        try:
+            _lock(self._file, path)
+            self.lines = self._committed()
+        except BaseException:
+            self._file.close()
+            raise
         self._n = len(self.lines)
         self._head = self.lines[-1]["sha"] if self.lines else ROOT
         self._buffer: list[bytes] = []
@@ -88,51 +96,69 @@ class Ledger:
         self._n += 1
 
     def commit(self) -> None:
-        """Write the lines added since the last commit in one go and wait until they are on disk."""
-        data, self._buffer = b"".join(self._buffer), []
+        """Write the lines added since the last commit in one go and wait until they are on disk.
+
+        Raises:
+            RunError: the disk is full; the lines are kept, and a later commit writes them whole.
+        """
+        data = memoryview(b"".join(self._buffer))
         try:
-            self._file.write(data)
-            self._file.flush()
+            self._file.truncate(self._end)  # what a commit that failed has left
+            written = 0
+            while written < len(data):
+                written += self._file.write(data[written:])
             os.fsync(self._file.fileno())
         except OSError as error:
-            raise RunError(
-                f"{self.path}: could not write ({error.strerror}); free some space and run the same command again: completed cells are kept"
-            ) from error
+            raise cannot_write(self.path, error) from error
+        self._end += len(data)
+        self._buffer = []
 
     def close(self) -> None:
         """Release the file and its lock."""
         self._file.close()
-
-    def _lock(self) -> None:
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise RunError(f"{self.path}: another process is writing this run; wait for it or use another --out") from error
 
     def _committed(self) -> list[Line]:
         self._file.seek(0)
         raw = self._file.read()
         lines, good, torn = _parse(raw)
         problems = list(check(lines))
-        if torn and torn.line <= len(lines):
-            problems.append(torn)
+        if torn and raw.count(b"\n") > len(lines):
+            problems.append(torn)  # a whole line that cannot be read was changed; a write that was cut short leaves no newline
         if problems:
             raise LedgerError(f"{self.path}: line {problems[0].line}: {problems[0].says}; `vestige verify` lists all")
         last = max((i for i, line in enumerate(lines) if line["kind"] in COMMITS), default=-1)
-        keep = good[last] if last >= 0 else 0
-        if keep < len(raw):
-            self._set_aside(raw[keep:], keep)
+        self._end = good[last] if last >= 0 else 0
+        if self._end < len(raw):
+            self._set_aside(raw[self._end :])
         return lines[: last + 1]
 
-    def _set_aside(self, tail: bytes, keep: int) -> None:
+    def _set_aside(self, tail: bytes) -> None:
         """Move an uncommitted tail to `ledger.torn`, so that nothing is lost and the chain goes on."""
         with self.path.with_suffix(".torn").open("ab") as torn:
             torn.write(tail)
             torn.flush()
             os.fsync(torn.fileno())
-        self._file.truncate(keep)
+        self._file.truncate(self._end)
         os.fsync(self._file.fileno())
-        self._file.seek(0, os.SEEK_END)
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Keep every other process from writing the ledger at `path` meanwhile.
+
+    Raises:
+        RunError: another process is writing it.
+    """
+    with path.open("rb") as file:
+        _lock(file, path)
+        yield
+
+
+def _lock(file: BinaryIO | io.FileIO, path: Path) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise RunError(f"{path}: another process is writing this run; wait for it or use another --out") from error
 
 
 def read(path: Path) -> tuple[list[Line], list[Damage]]:
@@ -148,12 +174,16 @@ def check(lines: Iterable[Line]) -> Iterator[Damage]:
     """Yield the places where the chain does not hold."""
     prev = ROOT
     for at, line in enumerate(lines):
+        if set(line) != _FIELDS or line["kind"] not in KINDS or not isinstance(line["body"], dict):
+            yield Damage(at + 1, "not a line of a ledger: its fields or its kind are not those of schema 1")
         if line.get("v") != VERSION:
             yield Damage(at + 1, f"schema version {line.get('v')!r}, expected {VERSION}")
         if line.get("sha") != sha_of(line):
             yield Damage(at + 1, "its content does not match its hash: the line was changed")
-        if line.get("n") != at or line.get("prev") != prev:
-            yield Damage(at + 1, f"says it is number {line.get('n')}, stands at {at}: a line was dropped, doubled or moved here")
+        if line.get("n") != at:
+            yield Damage(at + 1, f"says it is number {line.get('n')!r}, counted from 0: a line was dropped, doubled or moved here")
+        elif line.get("prev") != prev:
+            yield Damage(at + 1, "does not continue the line before it: one of the two was changed or comes from another ledger")
         prev = str(line.get("sha"))
 
 
@@ -162,16 +192,16 @@ def _parse(raw: bytes) -> tuple[list[Line], list[int], Damage | None]:
     lines: list[Line] = []
     ends: list[int] = []
     offset = 0
-    for piece in raw.splitlines(keepends=True) if raw else []:
-        if not piece.endswith(b"\n"):
-            return lines, ends, Damage(len(lines) + 1, "torn: the last line is not whole")
-        offset += len(piece)
+    *whole, tail = raw.split(b"\n")
+    for piece in whole:
+        offset += len(piece) + 1
         try:
             line = json.loads(piece)
-        except ValueError:
+            sound = isinstance(line, dict) and canonical(line) == piece
+        except (ValueError, RecursionError):  # a number of a thousand digits, half a character, brackets without end
             return lines, ends, Damage(len(lines) + 1, "not JSON: the line was changed")
-        if not isinstance(line, dict) or canonical(line) + b"\n" != piece:
+        if not sound:
             return lines, ends, Damage(len(lines) + 1, "not in canonical form: the line was changed")
         lines.append(line)
         ends.append(offset)
-    return lines, ends, None
+    return lines, ends, Damage(len(lines) + 1, "torn: the last line is not whole") if tail else None

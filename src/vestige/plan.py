@@ -7,18 +7,23 @@ which rule it is judged, and with which seeds. `vestige init` writes one with co
 from __future__ import annotations
 
 import dataclasses
+import os
+import re
 import tomllib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from vestige.cases.source_files import located
 from vestige.errors import PlanError, nearest
 from vestige.records import digest, plain
 
 SCHEMA = 1
+# Fields of cases and recipes that name a folder, a file or a hub data set.
+_PATHS = ("path", "tofu", "mmlu", "wikitext")
 STREAMS = ("learn", "unlearn", "attack")
 
 
@@ -224,20 +229,18 @@ def resolve(document: Mapping[str, Any], *, folder: Path = Path(".")) -> Plan:
     """Turn a parsed TOML document into a plan; relative folders are taken from `folder`."""
     doc = dict(document)
     known = tables()
-    if doc.pop("vestige", None) != SCHEMA:
-        raise PlanError(f"key 'vestige': expected {SCHEMA}, the version of the plan schema, seen {document.get('vestige')!r}")
-    name = doc.pop("name", None)
-    if not isinstance(name, str) or not name:
-        raise PlanError(f"key 'name': expected the name of the run, seen {name!r}")
-    models = build(Models, doc.pop("model", {}), "model")
+    version, name = doc.pop("vestige", None), doc.pop("name", None)
+    if type(version) is not int or version != SCHEMA:
+        raise PlanError(f"key 'vestige': expected {SCHEMA}, the version of the plan schema, seen {version!r}")
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise PlanError(f"key 'name': expected a name for the run: letters, digits, and - _ . or spaces after the first; seen {name!r}")
+    models = _models(doc.pop("model", {}))
     case = _choice(known.cases, "name", doc.pop("case", {}), "case")
-    if hasattr(case.made, "path"):
-        made = dataclasses.replace(case.made, path=str((folder / case.made.path).resolve()))
-        case = Choice(case.name, made)
+    case = Choice(case.name, _located(case.made, folder))
     learn = _learn(known, doc.pop("learn", None), "learn")
     teach = _learn(known, doc.pop("teach", None), "teach")
     steps = {key: _step(known.methods, doc.pop(key, None), key) for key in ("unlearn", "liar", "broken")}
-    sets = tuple(_text(known, table, f"relearn_sets[{i}]") for i, table in enumerate(_tables_of(doc, "relearn_sets")))
+    sets = tuple(_text(known, table, f"relearn_sets[{i}]", folder) for i, table in enumerate(_tables_of(doc, "relearn_sets")))
     attacks = tuple(_attack(known, table, f"attacks[{i}]") for i, table in enumerate(_tables_of(doc, "attacks")))
     attacked = _attacked(doc.pop("attacked", list(DEFAULT_ATTACKED)))
     parts = {key: build(kind, doc.pop(key, {}), key) for key, kind in _PARTS.items()}
@@ -249,6 +252,8 @@ def resolve(document: Mapping[str, Any], *, folder: Path = Path(".")) -> Plan:
     return plan
 
 
+# A run's folder is named after it: no separators, nothing that hides or climbs.
+_NAME = re.compile(r"\w[\w .-]*")
 _PARTS: dict[str, type] = {"ask": Ask, "rule": Rule, "seeds": Seeds, "run": Run}
 _TOP = "vestige name model case learn teach unlearn liar broken relearn_sets attacks attacked ask rule seeds run".split()
 
@@ -263,7 +268,7 @@ def build(kind: type, table: Any, where: str) -> Any:
     for key, value in table.items():
         if key not in names:
             raise PlanError(f"unknown key '{where}.{key}': {nearest(key, names)}")
-        values[key] = _fit(value, hints[key], f"{where}.{key}")
+        values[key] = _in_range(key, _fit(value, hints[key], f"{where}.{key}"), f"{where}.{key}")
     required = [f.name for f in dataclasses.fields(kind) if f.default is f.default_factory is dataclasses.MISSING]
     for key in required:
         if key not in values:
@@ -293,13 +298,36 @@ def _fit(value: Any, hint: Any, where: str) -> Any:
     return value
 
 
+# What a number may be, by the name of its key: a name has one meaning in every table.
+_RANGES: tuple[tuple[frozenset[str], Callable[[float], bool], str], ...] = (
+    (
+        frozenset("lr steps epochs batch_size batch_tokens every max_new workers scale beta bound forget".split()),
+        lambda x: x > 0,
+        "a number above 0",
+    ),
+    (frozenset("warmup adapter_rank block retain_weight".split()), lambda x: x >= 0, "0 or a number above it"),
+    (frozenset({"delta"}), lambda x: 0 < x < 1, "a share between 0 and 1"),
+    (frozenset({"utility_ratio", "known_min"}), lambda x: 0 < x <= 1, "a share above 0, at most 1"),
+    # Every printed interval is one of 95 % or more: a looser one would make a PASS say less than it seems to.
+    (frozenset({"alpha"}), lambda x: 0 < x <= 0.025, "a one-sided level above 0, at most 0.025"),
+)
+
+
+def _in_range(key: str, value: Any, where: str) -> Any:
+    """Return `value` unless it is a number that can mean nothing under this name."""
+    for names, fits, says in _RANGES:
+        if key in names and value is not None and not fits(value):
+            raise PlanError(f"key '{where}': expected {says}, seen {value!r}")
+    return value
+
+
 def _choice(table: Mapping[str, type], key: str, fields: Any, where: str) -> Choice:
     """Choose a table entry by the name under `key`; the other keys are its fields."""
     if not isinstance(fields, Mapping) or key not in fields:
         raise PlanError(f"[{where}]: expected a table with the key {key!r}, one of: {', '.join(sorted(table))}")
     rest = dict(fields)
     name = rest.pop(key)
-    if name not in table:
+    if not isinstance(name, str) or name not in table:
         raise PlanError(f"key '{where}.{key}': no {name!r}; {nearest(str(name), table)}")
     return Choice(name, build(table[name], rest, where))
 
@@ -316,9 +344,10 @@ def _learn(known: Tables, fields: Any, where: str) -> Step | None:
     return None if fields is None else Step(Choice("learn", build(known.learn, fields, where)))
 
 
-def _attack(known: Tables, fields: Mapping[str, Any], where: str) -> Attack:
-    rest = dict(fields)
-    probe_at = _fit(rest.pop("probe_at", None) or [], tuple[int, ...], f"{where}.probe_at")
+def _attack(known: Tables, fields: Any, where: str) -> Attack:
+    rest = dict(fields) if isinstance(fields, Mapping) else fields
+    seen = rest.pop("probe_at", []) if isinstance(rest, dict) else []
+    probe_at = _fit(seen, tuple[int, ...], f"{where}.probe_at")
     action = _choice(known.attacks, "method", rest, where)
     steps = action.made.steps
     probe_at = probe_at or tuple(sorted({max(1, steps // 4), max(1, steps // 2), steps}))
@@ -327,13 +356,20 @@ def _attack(known: Tables, fields: Mapping[str, Any], where: str) -> Attack:
     return Attack(action, probe_at)
 
 
-def _text(known: Tables, fields: Any, where: str) -> Text:
+def _text(known: Tables, fields: Any, where: str, folder: Path) -> Text:
     rest = dict(fields) if isinstance(fields, Mapping) else fields
     shared = {key: rest.pop(key) for key in ("examples", "tokens", "seed") if key in rest} if isinstance(rest, dict) else {}
     for key, value in shared.items():
         if _fit(value, int, f"{where}.{key}") < 0:
             raise PlanError(f"key '{where}.{key}': expected 0 (no bound) or more, seen {value}")
-    return Text(_choice(known.relearn_sets, "recipe", rest, where), **shared)
+    chosen = _choice(known.relearn_sets, "recipe", rest, where)
+    return Text(Choice(chosen.name, _located(chosen.made, folder)), **shared)
+
+
+def _located(made: Any, folder: Path) -> Any:
+    """Return a case or recipe whose paths are absolute or hub ids; a relative one starts from the plan's folder."""
+    given = {name: getattr(made, name, "") for name in _PATHS}
+    return dataclasses.replace(made, **{name: located(os.path.expanduser(value), folder) for name, value in given.items() if value})
 
 
 def _tables_of(doc: dict[str, Any], key: str) -> list[Any]:
@@ -348,7 +384,21 @@ def _attacked(value: Any) -> tuple[str, ...]:
     for role in roles:
         if role not in ROLES:
             raise PlanError(f"key 'attacked': no role {role!r}; {nearest(role, ROLES)}")
+    if len(set(roles)) != len(roles):
+        raise PlanError(f"key 'attacked': expected each role once, seen {list(roles)}")
     return roles
+
+
+def _models(table: Any) -> Models:
+    """Return [model]; a key that nothing would read is refused."""
+    models: Models = build(Models, table, "model")
+    if models.unlearned is None:
+        for key in ("original", "twin"):
+            if getattr(models, key) is not None:
+                raise PlanError(f"key 'model.{key}': only an audit of a checkpoint reads it; give 'model.unlearned' too, or remove it")
+    elif "name" in table:
+        raise PlanError("key 'model.name': an audit of a checkpoint (model.unlearned) does not read it; remove it")
+    return models
 
 
 def _check(plan: Plan) -> None:
@@ -361,8 +411,12 @@ def _check(plan: Plan) -> None:
             raise PlanError("[teach]: without model.original the liar is taught from decoys; add [teach]")
     elif plan.unlearn is None:
         raise PlanError("[unlearn]: missing; a plan unlearns, or audits a checkpoint given as model.unlearned")
+    if plan.teach and (not plan.audits_a_checkpoint or plan.models.original is not None or plan.liar is None):
+        raise PlanError("[teach]: only the liar of an audit without model.original is taught; remove the table")
     for stream in plan.seeds.vary:
         if stream not in STREAMS:
             raise PlanError(f"key 'seeds.vary': no stream {stream!r}; {nearest(stream, STREAMS)}")
+    if len(plan.seeds.values) > 1 and not plan.seeds.vary:
+        raise PlanError(f"key 'seeds.vary': empty, so the seeds {list(plan.seeds.values)} would all give one and the same run")
     if not plan.seeds.values or len(set(plan.seeds.values)) != len(plan.seeds.values):
         raise PlanError(f"key 'seeds.values': expected distinct seeds, seen {list(plan.seeds.values)}")

@@ -60,10 +60,11 @@ def tree(priced: dict[str, Any]) -> str:
     for root in (c for c in priced["cells"] if c["parent"] is None):
         lines += _branch(root, priced["cells"], 0)
     lines += ["", *(f"audit {a}" for a in priced["audits"])]
-    minutes = priced["seconds"] / 60
+    seconds, workers = priced["seconds"], priced["workers"]
+    took = f"{seconds} s" if seconds < 120 else f"{seconds / 60:.0f} min"
     lines.append(
-        f"{len(priced['cells'])} cells, {priced['tokens_trained']:,} tokens to train, about {minutes:.0f} min with "
-        f"{priced['workers']} workers; no weights were loaded"
+        f"{len(priced['cells'])} cells, {priced['tokens_trained']:,} tokens to train, about {took} with "
+        f"{workers} {'worker' if workers == 1 else 'workers'}; no weights were loaded"
     )
     return "\n".join(lines + [f"note: {note}" for note in priced["notes"]])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from dataclasses import dataclass, field
@@ -36,6 +37,11 @@ class Progress:
         """Say one line."""
         self._line(text)
 
+    def end(self) -> None:
+        """Clear the live line: whoever speaks next begins at the margin."""
+        if not self.quiet and sys.stderr.isatty():
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
     def _summary(self) -> str:
         spent = time.monotonic() - self._started
         share = min(1.0, (self.done + sum(f for f, _ in self._partial.values())) / self.total) if self.total else 1.0
@@ -50,7 +56,8 @@ class Progress:
                 print(f"{self._summary()} {self._current()}", file=sys.stderr, flush=True)
         elif now - self._said > 0.2:
             self._said = now
-            print(f"\r\x1b[K{self._summary()} {self._current()}"[:160], end="", file=sys.stderr, flush=True)
+            line = f"{self._summary()} {self._current()}"[: shutil.get_terminal_size().columns - 1]  # a wrapped line could not be cleared
+            print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
 
     def _current(self) -> str:
         return " | ".join(text for _, text in self._partial.values())

@@ -49,7 +49,7 @@ class Recorder:
                 "plan": plan.described(),
                 "plan_digest": plan.digest(),
                 "case": about,
-                "probes": [self._about(p) for p in case.probes],
+                "probes": [self.about(p) for p in case.probes],
                 "design": [plain(arm) for arm in graph.arms],
                 "audits": graph.audits,
                 "rule": plain(plan.rule),
@@ -107,10 +107,12 @@ class Recorder:
 
     def failed(self, cell: Cell, error: str) -> None:
         """Write that a cell failed and why."""
-        self.ledger.add("cell_failed", {"cell": cell.digest, "error": error})
+        # The reason may name a row or a probe, and with it a person: it is kept among the texts that can be shredded.
+        self.ledger.add("cell_failed", {"cell": cell.digest, "error": self.blobs.put(error)})
         self.commit()
 
-    def _about(self, probe: Probe) -> dict[str, Any]:
+    def about(self, probe: Probe) -> dict[str, Any]:
+        """Return what the header says of a probe."""
         return {
             **self._head(probe),
             "attribute": probe.attribute,

@@ -162,11 +162,14 @@ Record = ScoreTokens | Answer
 
 
 def plain(value: Any) -> Any:
-    """Turn dataclasses, tuples and mappings into what JSON holds; refuse NaN and infinities."""
+    """Turn dataclasses, tuples and mappings into what JSON holds; refuse NaN, infinities and keys that collide as texts."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
+        named = {str(k): plain(v) for k, v in value.items()}
+        if len(named) < len(value):
+            raise ValueError(f"two of the keys {list(value)} are the same text; one value would be lost")
+        return named
     if isinstance(value, (list, tuple)):
         return [plain(v) for v in value]
     if isinstance(value, float) and not math.isfinite(value):

@@ -19,16 +19,16 @@ from typing import Any
 
 from vestige.blobs import Blobs
 from vestige.desk import metrics, run_folder
-from vestige.errors import DataError, PlanError, RunError
+from vestige.errors import DataError, PlanError, RunError, UsageError
 from vestige.graph import Cell, Graph, Source, build
 from vestige.lab import model_sources
 from vestige.lab.cell import Outcome, Question, Task
 from vestige.ledger import Ledger
 from vestige.plan import Plan, Text
 from vestige.progress import Progress
-from vestige.recipe_request import Request, within_budget
+from vestige.recipe_request import Request, told_apart, within_budget
 from vestige.recording import Recorder
-from vestige.records import Answer, Case, Group, RelearnSet
+from vestige.records import Answer, Case, Group, RelearnSet, plain
 from vestige.workers import Job, Pool, Said
 
 
@@ -65,38 +65,76 @@ def run(plan: Plan, folder: Path, *, key_from: Path | None = None, quiet: bool =
 
     Raises:
         RunError: a cell failed, the disk is full, or another process writes this run; Interrupted: Ctrl-C.
-        PlanError: the folder belongs to another plan.
+        PlanError: the folder belongs to another plan, or a model or the case changed since. UsageError: no key in `key_from`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    blobs = Blobs.create(folder, key_from)
     ledger = Ledger(folder / "ledger.jsonl")
     try:
         _refuse_other_plan(ledger, plan, folder)
-        if not (ledger.lines and ledger.lines[-1]["kind"] == "end"):
-            _work(plan, folder, Recorder(ledger, blobs, plan.ask), quiet)
+        blobs = _texts(folder, ledger, key_from)
+        finished = bool(ledger.lines) and ledger.lines[-1]["kind"] == "end"
+        if not (finished and blobs.shredded):
+            _work(plan, folder, Recorder(ledger, blobs, plan.ask), quiet, finished=finished)
     finally:
         ledger.close()
     return run_folder.judge(folder)
 
 
+def _texts(folder: Path, ledger: Ledger, key_from: Path | None) -> Blobs:
+    """Open the texts of a run. One that has begun never gets another key: its ids would mean nothing any more."""
+    if key_from is not None and not (key_from / "key").is_file():
+        raise UsageError(f"--key-from {key_from}: no key there; expected the folder of a run whose texts were not shredded")
+    if not ledger.lines:
+        return Blobs.create(folder, key_from)
+    blobs = Blobs(folder)
+    if key_from is not None and blobs.key != Blobs(key_from).key:
+        raise UsageError(f"--key-from {key_from}: {folder} has begun with another key; leave the option out, or choose another --out")
+    return blobs
+
+
+def _header(ledger: Ledger) -> Mapping[str, Any] | None:
+    return next((line["body"] for line in ledger.lines if line["kind"] == "header"), None)
+
+
 def _refuse_other_plan(ledger: Ledger, plan: Plan, folder: Path) -> None:
-    header = next((line["body"] for line in ledger.lines if line["kind"] == "header"), None)
+    header = _header(ledger)
     if header and header["plan_digest"] != plan.digest():
-        raise PlanError(f"{folder} holds the run of another plan ({header['run']!r}); choose another --out")
+        now = plain(plan.described())
+        keys = [k for k in sorted({*now, *header["plan"]}) if now.get(k) != header["plan"].get(k)]
+        raise PlanError(f"{folder} holds the run of another plan (it differs in: {', '.join(keys)}); choose another --out")
 
 
-def _work(plan: Plan, folder: Path, recorder: Recorder, quiet: bool) -> None:
+def _refuse_other_inputs(session: _Session) -> None:
+    """A plan names models and a case by path or name; what is there may have changed since the run began."""
+    header = _header(session.recorder.ledger)
+    if header is None:
+        return
+    if header["design"] != [plain(arm) for arm in session.graph.arms]:
+        raise PlanError(
+            f"{session.folder}: a model, the rows of the case or torch (then {header['environment']['torch']}) changed since this run "
+            "began; choose another --out"
+        )
+    if header["probes"] != [session.recorder.about(p) for p in session.case.probes]:
+        raise PlanError(f"{session.folder}: the probes of the case changed since this run began; choose another --out")
+
+
+def _work(plan: Plan, folder: Path, recorder: Recorder, quiet: bool, *, finished: bool) -> None:
+    """Do what is left of a run; of a finished one, only make sure that it is still the run of this plan."""
     progress = Progress(total=1.0, quiet=quiet)
     pool = Pool(plan.run.workers, metrics.score)
     try:
         case = _case(plan, recorder, pool, progress)
         graph, sets = graph_of(plan, case, recorder.blobs.key)
         session = _Session(folder, plan, case, graph, recorder, pool, progress)
+        _refuse_other_inputs(session)
+        if finished:
+            return
         _begin(session, sets)
         with _stops_gently(session):
             _carry_out(session)
     finally:
         pool.close()
+        progress.end()
     _finish(session)
 
 
@@ -105,7 +143,7 @@ def graph_of(plan: Plan, case: Case, key: bytes = b"") -> tuple[Graph, Mapping[G
     groups: tuple[Group, ...] = ("forget", "decoy") if plan.teach else ("forget",)
     sets: dict[Group, tuple[RelearnSet, ...]] = {}
     for group in groups:
-        sets[group] = tuple(_made(text, case, group) for text in plan.relearn_sets)
+        sets[group] = told_apart([_made(text, case, group) for text in plan.relearn_sets])
     names = [s.name for s in sets["forget"]]
     if len(set(names)) != len(names):
         raise PlanError(f"[[relearn_sets]]: two sets have one name: {', '.join(names)}")
@@ -116,10 +154,9 @@ def graph_of(plan: Plan, case: Case, key: bytes = b"") -> tuple[Graph, Mapping[G
     return build(Source(plan, case, sets, fingerprints, key)), sets
 
 
-def _made(text: Text, case: Case, group: Group) -> RelearnSet:
+def _made(text: Text, case: Case, group: Group) -> tuple[RelearnSet, Request]:
     request = Request(group, text.seed, text.examples or None, text.tokens or None)
-    made: RelearnSet = text.action.made(case, request)
-    return within_budget(made, request)
+    return within_budget(text.action.made(case, request), request), request
 
 
 def _case(plan: Plan, recorder: Recorder, pool: Pool, progress: Progress) -> Case:
@@ -328,8 +365,9 @@ def _finish(session: _Session) -> None:
     missing = [c for c in session.graph.cells.values() if c.digest not in session.done]
     if missing:
         run_folder.judge(session.folder)
-        first = next((session.failed[c.digest] for c in missing if c.digest in session.failed), "not reached")
-        raise RunError(f"{len(missing)} of {len(session.graph.cells)} cells could not be done; the first: {first}")
+        first = next(iter(session.failed.values()), "not reached")
+        count = f"{len(missing)} of {len(session.graph.cells)} cells could not be done"
+        raise RunError(f"{count}; the first: {first}\nwhat is done is kept: run the same command to try the others again")
     ledger = session.recorder.ledger
     ledger.add("end", {"lines": len(ledger.lines) + 1})
     session.recorder.commit()

@@ -13,7 +13,9 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -73,9 +75,11 @@ class Pool:
 
     def give(self, job: Job) -> None:
         """Hand a job to an idle worker, starting one if there is none."""
+        self._idle = [w for w in self._idle if w.process.is_alive()]  # one may have been killed while it waited
         worker = self._idle.pop() if self._idle else _Worker(self._context, self._score)
-        worker.pipe.send(job)
         self._busy[job.cell] = worker
+        with suppress(OSError):  # it has just died: `hear` finds its pipe closed, and says so
+            worker.pipe.send(job)
 
     def hear(self, timeout: float = 1.0) -> Iterator[Said]:
         """Yield what the workers said since the last call, waiting up to `timeout` seconds."""
@@ -107,7 +111,8 @@ class _Worker:
         try:
             self.pipe, theirs = context.Pipe()
             self.process = context.Process(target=_work, args=(theirs, score, os.getpid()), daemon=True)
-            self.process.start()
+            with _no_interrupts():
+                self.process.start()
             theirs.close()
         finally:
             for key, value in before.items():
@@ -115,6 +120,17 @@ class _Worker:
                     del os.environ[key]
                 else:
                     os.environ[key] = value
+
+
+@contextmanager
+def _no_interrupts() -> Iterator[None]:
+    """Start a process that never hears Ctrl-C, not even while it imports: a terminal sends it to the whole group."""
+    resource_tracker.ensure_running()  # started inside the block, it would unblock the signal
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _work(pipe: Any, score: Score, parent: int) -> None:

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+from vestige.cases.blur import Blur
 from vestige.cases.capitals import Capitals
 from vestige.cases.customers import Customers
 from vestige.cases.folder import Folder
+from vestige.cases.muse_books import MuseBooks
+from vestige.cases.tofu import Tofu
+from vestige.cases.wmdp import Wmdp
 
-TABLE: dict[str, type] = {"capitals": Capitals, "customers": Customers, "folder": Folder}
+TABLE: dict[str, type] = {
+    "capitals": Capitals,
+    "customers": Customers,
+    "folder": Folder,
+    "tofu": Tofu,
+    "wmdp": Wmdp,
+    "blur": Blur,
+    "muse_books": MuseBooks,
+}

@@ -15,7 +15,7 @@ _SHOWN = 50
 
 @dataclass(frozen=True)
 class Folder:
-    """The case in the folder at `path`, which may be relative to where the command is run, or in a hub data set OWNER/NAME."""
+    """The case in the folder at `path` (in a plan, relative to the plan's own folder), or in a hub data set OWNER/NAME."""
 
     path: str
     revision: str = "main"

@@ -103,7 +103,7 @@ def fetch(source: str, file: str, *, revision: str = "main") -> SourceFile:
 def located(source: str, folder: Path) -> str:
     """Return a source as a plan means it: a folder relative to the plan's, or else the id of a hub data set as it stands."""
     path = folder / source
-    return source if not path.is_dir() and _HUB_ID.fullmatch(source) else str(path.resolve())
+    return source if not path.exists() and _HUB_ID.fullmatch(source) else str(path.resolve())
 
 
 def version_of(files: Iterable[SourceFile]) -> str:

@@ -10,7 +10,7 @@ from vestige.desk.evidence import AT_REST, Evidence, Place, ReadBlob, gather
 from vestige.desk.flags import Audited, flags
 from vestige.desk.levels import Question, combine
 from vestige.desk.rule import Attacked, Findings, Judge
-from vestige.desk.stats.intervals import as_json
+from vestige.desk.stats.intervals import Estimate, as_json
 from vestige.records import GROUPS, Missing
 
 SCHEMA = "vestige.verdict/1"
@@ -24,7 +24,7 @@ def audit(lines: Iterable[Mapping[str, Any]], read_blob: ReadBlob) -> dict[str, 
     specs = header["audits"]
     liar = next((s for s in specs if s["subject"] == s["positive"]), None)
     found = {s["name"]: Judge(evidence, s).findings() for s in specs}
-    caught = "revived" in found[liar["name"]].reasons if liar else None
+    caught = _caught(evidence, found[liar["name"]]) if liar else None
     audited = [Audited(s["name"], found[s["name"]], clauses(evidence, found[s["name"]], liar_caught=caught)) for s in specs]
     provisional = len({arm["seed"] for arm in header["design"]}) < 2
     audits = [_audit(a, evidence, provisional) for a in audited]
@@ -48,13 +48,21 @@ def audit(lines: Iterable[Mapping[str, Any]], read_blob: ReadBlob) -> dict[str, 
     }
 
 
+def _caught(evidence: Evidence, liar: Findings) -> bool:
+    """Return whether the liar FAILs as revived: by its verdict, not by a difference that its own audit refuses."""
+    word, reasons = decide(liar, clauses(evidence, liar, liar_caught=None))
+    return word == "FAIL" and "revived" in reasons
+
+
 def decide(found: Findings, conditions: Iterable[Clause]) -> tuple[str, list[str]]:
     """Return the word and its reasons."""
-    failed = [c.name for c in conditions if c.holds is not True]
-    if "distinct_states" in failed:
+    open_ = {c.name: c.holds for c in conditions if c.holds is not True}
+    failed = list(open_)
+    if open_.get("distinct_states", True) is False:
         return "INCONCLUSIVE", ["same_state"]
-    if _KNOWN in failed:
-        return "INCONCLUSIVE", ["original_never_knew"]
+    if _KNOWN in open_:
+        # Without K there is no E: what cannot be told is listed, what is known to be too little is said.
+        return "INCONCLUSIVE", ["original_never_knew"] if open_[_KNOWN] is False else failed
     if found.reasons:
         return "FAIL", list(found.reasons)
     return ("INCONCLUSIVE", failed) if failed else ("PASS", [])
@@ -119,29 +127,31 @@ def claim(verdict: str, reasons: list[str], found: Findings, evidence: Evidence)
         than = "a model that never saw the data" if found.spec["control"] else "chance"
         sets = sorted({a.set for a in found.attacks})
         return (
-            f"Less than {delta:.0%} of what the original knew remains beyond {than}, before and after relearning with "
-            f"{', '.join(sets)}, up to the budget tried."
+            f"Less than {delta:.0%} of {_whole(found)} remains beyond {than}, before and after relearning with "
+            f"{', '.join(sets)}, up to the budget tried." + _asserted(found)
         )
     return " ".join(_fail_sentence(reason, found) for reason in reasons) + _asserted(found)
 
 
 def _fail_sentence(reason: str, found: Findings) -> str:
-    best = max((a for a in found.attacks if a.fails), key=lambda a: getattr(a.excess, "value", 0.0), default=None)
     if reason == "residual":
-        return f"The model still shows {_percent(found.residual)} of what the original knew, before any attack."
+        return f"The model still shows {_percent(found.residual)} of {_whole(found)}, before any attack."
     if reason == "imprint":
         return "The model avoids the true values so strongly that they can be read off as the ones it ranks last."
-    assert best is not None
+    best = max((a for a in found.attacks if (a.revived if reason == "revived" else a.fails)), key=lambda a: a.on_selection)
     if reason == "revived" and not found.spec["control"]:
         return (
-            f"Text without the answers revived it beyond unrelated text: {_percent(best.excess)} more of what the original "
-            f"knew came back with {best.set} in {best.chosen} steps."
+            f"Text without the answers revived it beyond unrelated text: {_percent(best.excess)} more of {_whole(found)} "
+            f"came back with {best.set} in {best.chosen} steps."
         )
     verb = "came back" if reason == "revived" else "is there"
-    return (
-        f"{_percent(best.excess)} of what the original knew {verb}, beyond a model that never saw the data, after relearning "
-        f"with {best.set} ({best.chosen} steps)."
-    )
+    than = "a model that never saw the data" if found.spec["control"] else "unrelated text"
+    return f"{_percent(best.excess)} of {_whole(found)} {verb}, beyond {than}, after relearning with {best.set} ({best.chosen} steps)."
+
+
+def _whole(found: Findings) -> str:
+    """Return what a share is a share of: without an original, K = 1 stands for a full score, not for what a model knew."""
+    return "what the original knew" if found.spec["original"] else "a full score (no original was at hand)"
 
 
 def _percent(value: Any) -> str:
@@ -187,7 +197,9 @@ def _levels(evidence: Evidence) -> list[dict[str, Any]]:
 
 def _level(evidence: Evidence, place: Place, question: Question) -> dict[str, Any]:
     clusters = combine(evidence, question, [(1.0, place)])
-    value = clusters.estimate(alpha=evidence.header["rule"]["alpha"], signed=question.score != "keyword")
+    value = clusters.estimate(alpha=evidence.header["rule"]["alpha"])
+    if question.score == "answer_logp" and isinstance(value, Estimate) and value.method != "t":
+        value = Missing("too few clusters differ for an interval: a log-probability has no bounds for an exact one")
     where = {"role": place.role, "set": place.set, "step": place.step}
     about = {"group": question.group, "wording": question.wording, "score": question.score}
     return {**where, **about, "estimate": as_json(value)}

@@ -78,19 +78,23 @@ def _utility(found: Findings, ratio: float, least: float | None) -> Clause:
     if value is not None:
         says = f"utility is {value:.2f} of the original's (the worse of retain and general probes); at least {ratio} is needed"
         return Clause("utility", value >= ratio, says, value, ratio)
-    scores = [g["subject"] for g in found.utility["groups"].values()]
-    if least is not None and scores:
+    if found.spec["original"] is not None:
+        return Clause("utility", None, "utility cannot be judged: records are missing, or the original is not above chance", None, ratio)
+    groups = [g["subject"] for g in found.utility["groups"].values()]
+    scores = [s for s in groups if s is not None]
+    if least is not None and scores and len(scores) == len(groups):
         says = f"utility is {min(scores):.2f} (no original to compare with); the plan asks for {least}"
         return Clause("utility", min(scores) >= least, says, min(scores), least)
-    return Clause("utility", None, "utility cannot be judged: no original to compare with, and no rule.utility_min", None, ratio)
+    why = "no rule.utility_min" if least is None else "records are missing"
+    return Clause("utility", None, f"utility cannot be judged: no original to compare with, and {why}", None, ratio)
 
 
 def _complete(evidence: Evidence, found: Findings) -> Clause:
-    roles = {found.spec["subject"], found.spec["control"], found.spec["original"]}
-    cells = {a["cell"] for a in evidence.header["design"] if a["role"] in roles}
+    cells = {a["cell"] for a in evidence.header["design"]}
     absent = len(cells - set(evidence.done))
-    missing = sum(n.missing for n in _numbers(found) if isinstance(n, Estimate))
-    lost = sum(1 for n in _numbers(found) if not isinstance(n, Estimate))
+    numbers = list(_numbers(found))
+    missing = sum(n.missing for n in (*numbers, found.known) if isinstance(n, Estimate))
+    lost = sum(1 for n in numbers if not isinstance(n, Estimate))
     says = f"{absent} of {len(cells)} cells missing or failed, {missing} records missing, {lost} estimates without data"
     return Clause("complete", absent == missing == lost == 0, says, float(absent + missing + lost), 0.0)
 
@@ -99,7 +103,7 @@ def _numbers(found: Findings) -> Iterator[Number]:
     yield from (found.residual, found.imprint)
     for a in found.attacks:
         yield from (step.bounded for step in a.steps)
-        if not a.steps:
+        if a.chosen is None:
             yield a.excess
 
 
@@ -115,16 +119,19 @@ def _benign(evidence: Evidence, found: Findings) -> Clause:
 
 
 def distinct_states(evidence: Evidence, found: Findings) -> Clause:
-    """Return whether subject and control are different models, by digest of weights, in every seed."""
+    """Return whether subject and control are different models, by digest of state and of weights, in every seed."""
     subject, control = found.spec["subject"], found.spec["control"]
-    same = False
-    if control is not None:
-        mine, theirs = (_digests(evidence, role) for role in (subject, control))
-        same = bool(mine & theirs)
-    says = "subject and control are one and the same model" if same else "subject and control are different models"
-    return Clause("distinct_states", not same, says)
+    if control is None:
+        return Clause("distinct_states", True, "there is no control to be the same model as the subject")
+    mine, theirs = (_digests(evidence, role) for role in (subject, control))
+    if mine & theirs:
+        return Clause("distinct_states", False, "subject and control are one and the same model")
+    if not mine or not theirs:
+        return Clause("distinct_states", None, "the digests of subject and control were not both recorded")
+    return Clause("distinct_states", True, "subject and control are different models")
 
 
 def _digests(evidence: Evidence, role: str) -> set[str]:
+    """Return the digests of a role's states and of their weights: another template on the same weights is the same model."""
     cells = [a["cell"] for a in evidence.cells.get((role, at_rest(role).set), [])]
-    return {evidence.states[c]["digest"] for c in cells if c in evidence.states}
+    return {evidence.states[c][key] for c in cells if c in evidence.states for key in ("digest", "weights")}

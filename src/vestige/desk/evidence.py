@@ -44,18 +44,25 @@ class Evidence:
     def values(self, place: Place, *, score: str, group: str, split: str, wording: str = "primary") -> dict[str, Value]:
         """Return probe → mean over seeds; Missing if any seed is missing. Leaked probes of a set are left out."""
         found: dict[str, Value] = {}
+        due = len({arm["seed"] for arm in self.cells.get((place.role, place.set), [])})
         leaked = self.leaks.get((place.set or "", group), set())
         for probe, values in self.scores[score].get(place, {}).items():
             about = self.probes[probe]
             if about["group"] == group and about["split"] == split and about["wording"] == wording and probe not in leaked:
                 missing = [v for v in values if isinstance(v, Missing)]
+                if len(values) < due:
+                    missing.append(Missing(f"asked in {len(values)} of {due} seeds"))
                 found[probe] = missing[0] if missing else fmean(v for v in values if not isinstance(v, Missing))
         return found
 
     def steps(self, role: str, set_: str) -> list[int]:
-        """Return the steps at which a role was asked under a relearn set."""
+        """Return the steps at which a role was asked, or was to be asked by the plan, under a relearn set."""
         places = {p for table in self.scores.values() for p in table}
-        return sorted({p.step for p in places if p.role == role and p.set == set_})
+        seen = {p.step for p in places if p.role == role and p.set == set_}
+        # Attacks stand in the design in the order of the plan.
+        names = dict.fromkeys(a["attack"] for a in self.header["design"] if a["attack"])
+        planned = dict(zip(names, (a["probe_at"] for a in self.header["plan"]["attacks"]), strict=False))
+        return sorted(seen.union(*(planned[arm["attack"]] for arm in self.cells.get((role, set_), []))))
 
     def expected(self, group: str, split: str, wording: str = "primary") -> list[str]:
         """Return the ids of all probes of a group that should have been asked."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from vestige.desk import metrics
+from vestige.desk.report.numbers import strongest
 from vestige.desk.report.texts import Example
 from vestige.records import Missing
 
@@ -19,7 +20,7 @@ def examples(lines: Iterable[Line], verdict: Mapping[str, Any], read_blob: ReadB
     said = {(b["cell"], str(b["step"]), b["probe"]): b for line in lines if line["kind"] == "answer" for b in [line["body"]]}
     header = next(line["body"] for line in lines if line["kind"] == "header")
     main = verdict["audits"][0]
-    best = max(main["attacks"], key=lambda a: a["excess"].get("value", -1.0), default=None)
+    best = strongest(main)
     arms = [a for a in header["design"] if a["seed"] == header["design"][0]["seed"]]
     shown = []
     for about in header["probes"]:

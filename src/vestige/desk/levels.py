@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vestige.desk.evidence import AT_REST, Evidence, Place, Value
 from vestige.desk.stats.intervals import Estimate, estimate
 from vestige.records import Missing
+
+# Scores of 0 or 1: a level of one cannot be negative.
+_SHARES = frozenset({"keyword", "imprint"})
 
 
 @dataclass(frozen=True)
@@ -23,24 +26,33 @@ class Question:
 
 @dataclass(frozen=True)
 class Clusters:
-    """Values by cluster, and how many probes gave none."""
+    """Values by cluster, and how many probes gave none; `signed` says that values may be negative.
+
+    `minus` is a known constant, such as chance: it shifts an estimate and its interval, and adds nothing to its width.
+    """
 
     values: dict[str, list[float]]
     missing: int
+    signed: bool = True
+    minus: float = 0.0
 
-    def estimate(self, *, alpha: float, signed: bool = True, scale: float = 1.0) -> Estimate | Missing:
+    def estimate(self, *, alpha: float, scale: float = 1.0) -> Estimate | Missing:
         """Return the estimate over clusters."""
-        return estimate(self.values, alpha=alpha, signed=signed, scale=scale, missing=self.missing)
+        found = estimate(self.values, alpha=alpha, signed=self.signed, scale=scale, missing=self.missing)
+        if isinstance(found, Missing) or not self.minus:
+            return found
+        shift = self.minus / scale
+        return replace(found, value=found.value - shift, low=found.low - shift, high=found.high - shift)
 
     @property
     def mean(self) -> float | Missing:
         """The mean over clusters, without an interval."""
         means = [sum(v) / len(v) for v in self.values.values() if v]
-        return sum(means) / len(means) if means else Missing("no data")
+        return sum(means) / len(means) - self.minus if means else Missing("no data")
 
 
 def combine(evidence: Evidence, question: Question, terms: Sequence[tuple[float, Place]], *, minus: float = 0.0) -> Clusters:
-    """Return sum of weight x score over `terms`, minus a constant, per probe, grouped by cluster.
+    """Return sum of weight x score over `terms`, per probe, grouped by cluster; `minus` is a constant for the estimate to shift by.
 
     A probe counts only where every term has a value; every other expected probe is counted as missing. Probes that
     leaked into the relearn set of any term are set apart: neither counted nor missing.
@@ -61,8 +73,9 @@ def combine(evidence: Evidence, question: Question, terms: Sequence[tuple[float,
             missing += 1
             continue
         total = sum(weight * v for (weight, _), v in zip(terms, numbers, strict=True))
-        clusters[evidence.probes[probe]["cluster"]].append(total - minus)
-    return Clusters(dict(clusters), missing)
+        clusters[evidence.probes[probe]["cluster"]].append(total)
+    signed = question.score not in _SHARES or any(weight < 0 for weight, _ in terms)
+    return Clusters(dict(clusters), missing, signed, minus)
 
 
 def at_rest(role: str) -> Place:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -10,7 +11,9 @@ from typing import Any
 from vestige.blobs import Blobs
 from vestige.desk.evidence import Evidence, Place, gather
 from vestige.desk.levels import Question, at_rest, combine
+from vestige.desk.report.numbers import strongest
 from vestige.desk.run_folder import judge
+from vestige.errors import LedgerError
 from vestige.ledger import read
 from vestige.records import Missing
 
@@ -54,10 +57,16 @@ def recall(evidence: Evidence, place: Place, split: str = "test", wording: str =
 
 
 def chosen(evidence: Evidence, set_: str) -> Place:
-    """Return the step of a set with the highest keyword recall on selection clusters (the earliest of equals)."""
+    """Return the step of a set with the highest keyword recall on selection clusters (the earliest of equals).
+
+    Raises:
+        LedgerError: there is none.
+    """
     places = [Place("subject", set_, step) for step in evidence.steps("subject", set_)]
     scored = [(recall(evidence, p, "selection"), p) for p in places]
     able = [(v, p) for v, p in scored if not isinstance(v, Missing)]
+    if not able:
+        raise LedgerError(f"the run has no keyword recall on selection clusters under the relearn set {set_!r}, so no step can be chosen")
     return max(able, key=lambda pair: (pair[0], -pair[1].step))[1]
 
 
@@ -94,13 +103,18 @@ def frozen(folders: Sequence[Path]) -> str:
     for folder in folders:
         for seed, evidence in per_seed(folder).items():
             count = sum(1 for p in evidence.probes.values() if p["group"] == "forget" and p["wording"] == "primary")
-            best = max((chosen(evidence, s) for s in _SAME_FORM), key=lambda p, e=evidence: _order(recall(e, p, "selection")))
+            _, best = max(((_order(recall(evidence, p, "selection")), p) for p in same_form(evidence)), key=itemgetter(0))
             places = (at_rest("subject"), best, chosen(evidence, "unrelated"))
             values = [recall(evidence, place) for place in places]
             shown = [f"{v:.2f}" if not isinstance(v, Missing) else f"missing: {v.reason}" for v in values]
             block = evidence.header["plan"]["case"]["block"]
             lines.append(f"| block {block}, seed {seed} | {count} | " + " | ".join(shown) + " |")
     return "\n".join(lines) + "\n"
+
+
+def same_form(evidence: Evidence) -> list[Place]:
+    """Return the chosen step of each relearn set in the probes' own form."""
+    return [chosen(evidence, set_) for set_ in _SAME_FORM]
 
 
 def _order(value: float | Missing) -> float:
@@ -127,7 +141,7 @@ def _customers(folder: Path) -> str:
         "|---|---|---|---|---|---|",
     ]
     for a in verdict["audits"]:
-        best = max(a["attacks"], key=lambda x: x["excess"].get("value", -9.0), default=None)
+        best = strongest(a)
         word = a["verdict"] + (f" ({', '.join(a['reasons'])})" if a["reasons"] else "")
         cells = [a["name"], word, _estimate(a["residual"])]
         cells += (

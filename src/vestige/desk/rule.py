@@ -51,6 +51,12 @@ class Attacked:
     fails: bool = False
     revived: bool = False
 
+    @property
+    def on_selection(self) -> float:
+        """E on selection clusters at the chosen step: by this, not by test clusters, is one set called stronger than another."""
+        values = [s.selection for s in self.steps if s.step == self.chosen and not isinstance(s.selection, Missing)]
+        return values[0] if values else float("-inf")
+
 
 @dataclass
 class Findings:
@@ -146,7 +152,8 @@ class Judge:
         steps = [self._step(set_, step, scale) for step in self.evidence.steps(self.subject, set_)]
         able = [s for s in steps if not isinstance(s.selection, Missing)]
         best = max(able, key=lambda s: (s.selection, -s.step)) if able else None
-        candidate = bool(self.control) or set_ != self._unrelated(set_)
+        # Nothing to hold it against, nothing to claim: neither a control nor another set that is unrelated.
+        candidate = self._control(set_, 0) is not None
         if best is None:
             return Attacked(attack, set_, steps, None, Missing("no step was measured"), Clusters({}, 0), candidate)
         return Attacked(attack, set_, steps, best.step, best.excess, self._rise(set_, best.step), candidate)
@@ -155,7 +162,7 @@ class Judge:
         place, control = Place(self.subject, set_, step), self._control(set_, step)
         alpha = self.rule["alpha"]
         selection = self._difference(place, control, "selection").mean
-        level = combine(self.evidence, self._question(), [(1.0, place)]).estimate(alpha=alpha, signed=self.score == "choice")
+        level = combine(self.evidence, self._question(), [(1.0, place)]).estimate(alpha=alpha)
         return Step(
             step,
             self._estimate(self._difference(place, control), scale),
@@ -176,37 +183,30 @@ class Judge:
     def _imprint(self) -> tuple[Clusters, dict[str, float | None]]:
         question = self._question(score="imprint")
         sizes = [p["k"] for p in self.evidence.header["probes"] if p["group"] == self.group and p["wording"] == "primary"]
-        chance = len(sizes) / sum(sizes) if sizes and min(sizes) > 1 else 0.0
+        chance = sum(1 / k for k in sizes) / len(sizes) if sizes and min(sizes) > 1 else 0.0
         terms = [(1.0, at_rest(self.subject))] + ([(-1.0, at_rest(self.control))] if self.control else [])
-        share: dict[str, float | None] = {"control": chance}
-        for name, role in (("subject", self.subject), ("control", self.control), ("sham", "sham")):
-            mean = combine(self.evidence, question, [(1.0, at_rest(role))]).mean if role else Missing("")
-            if not isinstance(mean, Missing):
-                share[name] = mean
-        share.setdefault("sham", None)
-        share.setdefault("subject", None)
+        share: dict[str, float | None] = {}
+        for name, role in (("control", self.control), ("subject", self.subject), ("sham", "sham")):
+            mean = combine(self.evidence, question, [(1.0, at_rest(role))]).mean if role else chance
+            share[name] = None if isinstance(mean, Missing) else mean
         return combine(self.evidence, question, terms, minus=0.0 if self.control else chance), share
 
     def _utility(self) -> dict[str, Any]:
-        """Return the subject's score on what it should still know, beside the original's."""
-        groups: dict[str, dict[str, float | None]] = {}
-        ratios = []
-        for group in ("retain", "utility"):
-            pair = {name: self._mean_of(self.spec[name], group) for name in ("subject", "original")}
-            if pair["subject"] is None:
-                continue
-            groups[group] = pair
-            if pair["original"]:
-                ratios.append(pair["subject"] / pair["original"])
-        ratio = min(ratios) if ratios and len(ratios) == len(groups) else None
-        return {"ratio": ratio, "groups": groups}
+        """Return the subject's score on what it should still know, beside the original's; None where it cannot be told."""
+        about = self.evidence.header["probes"]
+        asked = [g for g in ("retain", "utility") if any(p["group"] == g and p["wording"] == "primary" for p in about)]
+        groups = {g: {name: self._mean_of(self.spec[name], g) for name in ("subject", "original")} for g in asked}
+        ratios = [_ratio(pair["subject"], pair["original"]) for pair in groups.values()]
+        known = [r for r in ratios if r is not None]
+        return {"ratio": min(known) if known and len(known) == len(ratios) else None, "groups": groups}
 
     def _mean_of(self, role: str | None, group: str) -> float | None:
+        """Return the mean over clusters of both splits; one missing record, and it cannot be told."""
         if role is None:
             return None
         both = [combine(self.evidence, Question("choice", group, split), [(1.0, at_rest(role))]) for split in ("selection", "test")]
         means = [sum(v) / len(v) for c in both for v in c.values.values()]
-        return sum(means) / len(means) if means else None
+        return sum(means) / len(means) if means and not any(c.missing for c in both) else None
 
     def _counts(self, rest: Clusters) -> dict[str, float]:
         probes = sum(len(v) for v in rest.values.values())
@@ -255,3 +255,8 @@ class Judge:
             return value.low if isinstance(value, Estimate) else float("-inf")
 
         return low
+
+
+def _ratio(subject: float | None, original: float | None) -> float | None:
+    """Return subject / original; an original that is not above chance has nothing to lose and gives no ratio."""
+    return subject / original if subject is not None and original is not None and original > 0 else None

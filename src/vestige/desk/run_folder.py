@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from vestige import ledger
-from vestige.blobs import Blobs, overwrite_and_delete
+from vestige.blobs import Blobs, overwrite_and_delete, write_whole
 from vestige.desk.audit import audit
 from vestige.desk.costs import costs
 from vestige.desk.examples import examples
@@ -26,6 +26,11 @@ from vestige.errors import LedgerError
 from vestige.ledger import Line
 
 _TEXTS = ("blobs.jsonl", "key", "report.html", "ledger.torn")
+# The fields of a line that point to a text.
+_POINTERS = ("prompt", "text", "expected", "rows_text", "known", "error")
+_REFERENCE = re.compile("[0-9a-f]{32}")
+# What a verdict by keyword recall still shows without the texts.
+_WITHOUT_TEXTS = ("schema", "run", "case", "rule", "plan_digest", "evidence", "provisional", "arms")
 
 
 @dataclass
@@ -46,18 +51,34 @@ class Verified:
 def judge(folder: Path, *, reveal: bool = False) -> dict[str, Any]:
     """Write verdict.json, seal.json and report.html as they follow from the ledger; return the verdict."""
     lines, blobs = _read(folder)
-    verdict = audit(lines, blobs.get)
-    old = folder / "verdict.json"
-    if blobs.shredded and old.is_file():
-        # Keyword recall needs the texts: the verdict written before they were shredded stands.
-        verdict = json.loads(old.read_text(encoding="utf-8"))
+    if blobs.shredded and (folder / "verdict.json").is_file():
+        verdict = _standing(folder)
     else:
+        verdict = audit(lines, blobs.get)
         data = as_bytes(verdict)
-        _write(old, data)
+        write_whole(folder / "verdict.json", data)
         seal = {"head": lines[-1]["sha"], "lines": len(lines), "verdict": hashlib.sha256(data).hexdigest()}
-        _write(folder / "seal.json", json.dumps(seal, indent=1).encode())
-    _write(folder / "report.html", _page(lines, blobs, verdict, reveal).encode())
+        write_whole(folder / "seal.json", json.dumps(seal, indent=1).encode())
+    write_whole(folder / "report.html", _page(lines, blobs, verdict, reveal).encode())
     return verdict
+
+
+def _standing(folder: Path) -> dict[str, Any]:
+    """Return the verdict written before the texts were shredded: keyword recall needs them, so it stands.
+
+    Raises:
+        LedgerError: it is not the one that was sealed.
+    """
+    found = Verified(0)
+    verdict, seal = _json(folder / "verdict.json", found), _json(folder / "seal.json", found)
+    if verdict is None or seal is None or _sha256(folder / "verdict.json") != seal.get("verdict"):
+        reason = "; ".join(found.problems) or "verdict.json is not the one that was sealed"
+        raise LedgerError(f"{folder}: {reason}; the texts were shredded, so it cannot be made anew. Take both files from a copy")
+    return verdict
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def as_bytes(verdict: Mapping[str, Any]) -> bytes:
@@ -107,96 +128,127 @@ def verify(folder: Path) -> Verified:
     """Check the chain, the seal and the texts, and derive the verdict again from the records."""
     lines, damage = ledger.read(folder / "ledger.jsonl")
     found = Verified(len(lines), [f"ledger.jsonl line {d.line}: {d.says}" for d in damage])
-    if not lines or lines[-1]["kind"] != "end":
+    end = lines[-1].get("body") if lines and lines[-1].get("kind") == "end" else None
+    if not isinstance(end, dict):
         found.problems.append(f"ledger.jsonl ends at line {len(lines)} without an end line: its tail is lost, or the run is not finished")
-    elif lines[-1]["body"]["lines"] != len(lines):
-        found.problems.append(f"ledger.jsonl: the end line speaks of {lines[-1]['body']['lines']} lines, there are {len(lines)}")
+    elif end.get("lines") != len(lines):
+        found.problems.append(f"ledger.jsonl: the end line speaks of {end.get('lines')!r} lines, there are {len(lines)}")
     _check_seal(folder, lines, found)
     blobs = Blobs(folder)
-    if blobs.shredded:
-        found.gone.append("the texts were shredded: keyword recall, examples and the leak checks can no longer be recomputed")
-    else:
-        found.problems += [f"blobs.jsonl: the text of {ref} was changed" for ref in blobs.changed()]
+    _check_texts(folder, lines, blobs, found)
     _check_verdict(folder, lines, blobs, found)
     return found
 
 
+def _check_texts(folder: Path, lines: list[Line], blobs: Blobs, found: Verified) -> None:
+    if blobs.shredded:
+        found.gone.append("the texts were shredded: keyword recall, examples and the leak checks can no longer be recomputed")
+        if (folder / "blobs.jsonl").is_file():
+            found.problems.append("key is missing but blobs.jsonl is there: its texts cannot be checked; `vestige shred` deletes both")
+        return
+    found.problems += [f"blobs.jsonl: the text of {ref} was changed" for ref in blobs.changed()]
+    missing = sorted({ref for ref in _references(lines) if blobs.get(ref) is None})
+    if missing:
+        found.problems.append(f"blobs.jsonl: {len(missing)} texts that the ledger points to are missing; the first: {missing[0]}")
+
+
+def _references(lines: Iterable[Line]) -> Iterator[str]:
+    """Yield every reference to a text, as far as the lines can be read."""
+    for line in lines:
+        body = line.get("body")
+        about = body.get("probes") if isinstance(body, dict) else None
+        for part in (body, *(about if isinstance(about, list) else ())):
+            for value in (part.get(name) for name in _POINTERS) if isinstance(part, dict) else ():
+                refs = map(str, value if isinstance(value, list) else [value])
+                yield from (ref for ref in refs if _REFERENCE.fullmatch(ref))
+
+
 def _check_seal(folder: Path, lines: list[Line], found: Verified) -> None:
     seal = _json(folder / "seal.json", found)
-    if not seal or not lines:
+    if seal is None or not lines:
         return
-    if (seal.get("head"), seal.get("lines")) != (lines[-1]["sha"], len(lines)):
+    head = lines[-1].get("sha")
+    if (seal.get("head"), seal.get("lines")) != (head, len(lines)):
         found.problems.append(
-            f"seal.json was made for {seal.get('lines')} lines ending in {str(seal.get('head'))[:12]}; "
-            f"the ledger has {len(lines)} ending in {lines[-1]['sha'][:12]}"
+            f"seal.json was made for {seal.get('lines')!r} lines ending in {str(seal.get('head'))[:12]!r}; "
+            f"the ledger has {len(lines)} ending in {str(head)[:12]!r}"
         )
-    if (folder / "verdict.json").is_file():
-        data = (folder / "verdict.json").read_bytes()
-        if hashlib.sha256(data).hexdigest() != seal.get("verdict"):
-            found.problems.append("verdict.json is not the one that was sealed")
+    if (folder / "verdict.json").is_file() and _sha256(folder / "verdict.json") != seal.get("verdict"):
+        found.problems.append("verdict.json is not the one that was sealed")
 
 
 def _check_verdict(folder: Path, lines: list[Line], blobs: Blobs, found: Verified) -> None:
     written = _json(folder / "verdict.json", found)
-    if not written:
+    if written is None:
         return
     found.verdict = str(written.get("verdict"))
     try:
         derived = json.loads(as_bytes(audit(lines, blobs.get)))
-    except (LedgerError, KeyError, TypeError, ValueError) as error:
+    except Exception as error:  # records that somebody changed can break the rule in any way: that is a finding, not a crash
         found.problems.append(f"the verdict cannot be derived from the records ({type(error).__name__}: {error})")
         return
     if blobs.shredded:
-        if written["case"]["primary"] == "keyword":
+        primary = derived["case"]["primary"]  # as the ledger says, not as verdict.json does
+        if primary == "keyword":
             found.gone.append("the verdict itself rests on keyword recall and cannot be derived again")
-            return
-        written, derived = _without_keyword(written), _without_keyword(derived)
+        written, derived = _without_texts(written, primary), _without_texts(derived, primary)
     for key in sorted(set(written) | set(derived)):
         if written.get(key) != derived.get(key):
             found.problems.append(f"the verdict does not follow: {key!r} in verdict.json is not what the records give")
 
 
-def _without_keyword(verdict: Mapping[str, Any]) -> dict[str, Any]:
-    return {**verdict, "levels": [level for level in verdict["levels"] if level["score"] != "keyword"]}
+def _without_texts(verdict: Mapping[str, Any], primary: str) -> dict[str, Any]:
+    """Return the part of a verdict that does not rest on texts."""
+    if primary == "keyword":
+        return {name: verdict.get(name) for name in _WITHOUT_TEXTS}
+    levels = verdict.get("levels")
+    kept = [x for x in levels if not (isinstance(x, dict) and x.get("score") == "keyword")] if isinstance(levels, list) else levels
+    return {**verdict, "levels": kept}
 
 
-def _json(path: Path, found: Verified) -> dict[str, Any]:
+def _json(path: Path, found: Verified) -> dict[str, Any] | None:
     try:
         value = json.loads(path.read_bytes())
     except FileNotFoundError:
         found.problems.append(f"{path.name} is missing")
-        return {}
-    except ValueError as error:
+        return None
+    except (ValueError, RecursionError) as error:
         found.problems.append(f"{path.name} is not JSON: {error}")
-        return {}
-    return value if isinstance(value, dict) else {}
+        return None
+    if not isinstance(value, dict):
+        found.problems.append(f"{path.name} is not a JSON object")
+        return None
+    return value
 
 
 def shred(folder: Path) -> list[str]:
-    """Delete every text of a run, its key, its kept models and its page; then write the page anew, without texts."""
-    _read(folder)
-    removed = []
-    for name in _TEXTS:
-        if (folder / name).is_file():
-            overwrite_and_delete(folder / name)
-            removed.append(name)
-    for name in ("states",):
-        if (folder / name).is_dir():
-            for path in (folder / name).rglob("*"):
-                if path.is_file():
-                    overwrite_and_delete(path)
-            shutil.rmtree(folder / name)
-            removed.append(name + "/")
-    if (folder / "verdict.json").is_file():
+    """Delete every text of a run, its key, its kept models and its page; then write the page anew, without texts.
+
+    A damaged ledger does not keep texts from being deleted; only the page cannot be written from it.
+
+    Raises:
+        LedgerError: there is no run here.
+        RunError: the run is being written by another process.
+    """
+    _, damage = ledger.read(folder / "ledger.jsonl")
+    with ledger.held(folder / "ledger.jsonl"):
+        removed = list(_shred_texts(folder))
+    if (folder / "verdict.json").is_file() and not damage:
         judge(folder)
     return removed
 
 
-def _write(path: Path, data: bytes) -> None:
-    """Replace a file, all or nothing."""
-    temporary = path.with_name(path.name + ".partial")
-    with temporary.open("wb") as out:
-        out.write(data)
-        out.flush()
-        os.fsync(out.fileno())
-    os.replace(temporary, path)
+def _shred_texts(folder: Path) -> Iterator[str]:
+    """Delete what holds texts, and say what that was."""
+    halves = sorted(path.name for path in folder.glob("*.partial"))  # of writes that a kill cut short
+    for name in (*_TEXTS, *halves):
+        if (folder / name).is_file():
+            overwrite_and_delete(folder / name)
+            yield name
+    states = folder / "states"
+    if states.is_dir():
+        for path in states.rglob("*"):
+            if path.is_file():
+                overwrite_and_delete(path)
+        shutil.rmtree(states)
+        yield "states/"

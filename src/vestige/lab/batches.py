@@ -42,7 +42,7 @@ def encode_rows(lm: LanguageModel, rows: Sequence[Row]) -> list[Encoded]:
     Raises:
         DataError: a row with no token to score, or longer than the model's context.
     """
-    limit = lm.model.config.get_text_config().max_position_embeddings
+    limit = lm.context
     encoded = []
     for row in rows:
         head, tail = lm.encode(row.prompt, row.answer, row.form)

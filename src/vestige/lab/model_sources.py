@@ -112,7 +112,9 @@ def refuse_unsafe(folder: Path) -> None:
     try:
         fields = json.loads(config.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
-        raise ModelError(f"{config}: not readable as JSON ({error})") from error
+        raise ModelError(f"{config}: not readable as JSON ({error}); get the file again") from error
+    if not isinstance(fields, dict):
+        raise ModelError(f"{config}: expected a JSON object, seen {str(fields)[:40]!r}; get the file again")
     if "auto_map" in fields:
         raise ModelError(f"{config}: 'auto_map' asks to run code shipped with the model; refused. Use a built-in architecture")
     pickles = sorted(p.name for p in folder.iterdir() if p.suffix in _PICKLES)

@@ -46,6 +46,11 @@ class LanguageModel:
         """Where the weights are."""
         return torch.device(next(self.model.parameters()).device)
 
+    @property
+    def context(self) -> int:
+        """How many tokens the model can read at once."""
+        return int(self.model.config.get_text_config().max_position_embeddings)
+
     def logits(self, hidden: Tensor) -> Tensor:
         """Return fp32 next-token logits (N, V) of hidden states (N, D)."""
         logits: Tensor = self.model.get_output_embeddings()(hidden).float()
@@ -74,7 +79,7 @@ class LanguageModel:
                 continue
             seen.add(tensor.data_ptr())
             h.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
-            h.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+            h.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
         return h.hexdigest()
 
     def digest(self) -> str:
@@ -83,9 +88,20 @@ class LanguageModel:
         config.pop("transformers_version", None)
         h = hashlib.sha256(self.weights_digest().encode())
         h.update(json.dumps(config, sort_keys=True, default=str).encode())
-        h.update(json.dumps(self.tokenizer.get_vocab(), sort_keys=True).encode())
+        h.update(self._tokenizer_text().encode())
         h.update(str(self.tokenizer.chat_template).encode())
         return h.hexdigest()
+
+    def _tokenizer_text(self) -> str:
+        """Return all that decides which ids a text becomes: vocabulary, merges, normaliser, special tokens."""
+        backend = getattr(self.tokenizer, "backend_tokenizer", None)
+        if backend is None:
+            return json.dumps(self.tokenizer.get_vocab(), sort_keys=True)
+        described = json.loads(backend.to_str())
+        # Settings of the last call, reset by the next one.
+        described.pop("truncation", None)
+        described.pop("padding", None)
+        return json.dumps(described, sort_keys=True)
 
     def save(self, folder: Path) -> None:
         """Write safetensors, config and tokenizer to `folder`, all or nothing; what was there is replaced."""
@@ -118,21 +134,29 @@ def load(name: str, *, device: str = "cpu", revision: str | None = None) -> Lang
     """Load a model by its short name, local folder or hub id.
 
     Raises:
-        ModelError: not found, pickled weights, remote code, or an architecture whose head is not a plain projection.
+        ModelError: not found, pickled weights, remote code, a file that is broken or lacks weights, or an architecture
+            whose head is not a plain projection or whose attention does not keep to a mask.
     """
     source = model_sources.locate(name)
     options: dict[str, Any] = {"trust_remote_code": False}
     if revision:
         options["revision"] = revision
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            source, dtype=torch.float32, use_safetensors=True, attn_implementation="sdpa", **options
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            source, dtype=torch.float32, use_safetensors=True, attn_implementation="sdpa", output_loading_info=True, **options
         )
         tokenizer = AutoTokenizer.from_pretrained(source, **options)
-    except (OSError, ValueError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # on a broken file, the libraries below raise anything, plain Exception included
         raise ModelError(f"model {name!r} could not be loaded from {source}: {error}\n{model_sources.how_to_get()}") from error
+    model, found = loaded
+    if missing := sorted(found["missing_keys"]):
+        # transformers would go on with random numbers in their place, other ones at every load.
+        raise ModelError(f"model {name!r}: {source} lacks {len(missing)} of its weights, such as {missing[0]!r}; get the files again")
     lm = LanguageModel(_placed(model, device), tokenizer, name)
     check_head(lm)
+    check_mask(lm)
     return lm
 
 
@@ -153,4 +177,26 @@ def check_head(lm: LanguageModel) -> None:
         raise ModelError(
             f"model {lm.name!r} ({kind}): log-probabilities computed on scored positions differ from the model's own "
             f"by {gap:.2g} nats (expected < {_HEAD_TOLERANCE}); this architecture scales its logits in a way not known here"
+        )
+
+
+@torch.no_grad()
+def check_mask(lm: LanguageModel) -> None:
+    """Refuse an architecture in which a token reaches another that the attention mask hides (convolutions, recurrence).
+
+    Candidate answers stand side by side in one row, each hidden from the others by the mask (`probes.score_candidates`).
+    """
+    vocabulary = lm.model.get_output_embeddings().weight.shape[0]
+    ids = (torch.arange(4, device=lm.device) * 7 + 3)[None] % vocabulary
+    allowed = torch.ones(4, 4, dtype=torch.bool, device=lm.device).tril()
+    allowed[3, 2] = False  # the last token stands in the place of the one before it, and does not see it
+    mask = torch.zeros(1, 1, 4, 4, device=lm.device).masked_fill(~allowed, torch.finfo(torch.float32).min)
+    positions = torch.tensor([[0, 1, 2, 2]], device=lm.device)
+    masked = lm.body(input_ids=ids, attention_mask=mask, position_ids=positions).last_hidden_state[0, 3]
+    alone = lm.body(input_ids=ids[:, [0, 1, 3]]).last_hidden_state[0, 2]
+    gap = (lm.logits(masked[None]).log_softmax(-1) - lm.logits(alone[None]).log_softmax(-1)).abs().max().item()
+    if not gap < _HEAD_TOLERANCE:
+        raise ModelError(
+            f"model {lm.name!r} ({lm.model.config.model_type}): a token hidden by the attention mask changes log-probabilities by "
+            f"{gap:.2g} nats (expected < {_HEAD_TOLERANCE}); only pure attention models can be asked about several answers at once"
         )

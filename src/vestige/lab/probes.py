@@ -60,6 +60,7 @@ def _pack(lm: LanguageModel, probe: Probe) -> _Packed:
         head, tail = lm.encode(probe.prompt, text, probe.form)
         if not head or not tail:
             raise DataError(f"probe {probe.id!r}: a prompt of {len(head)} and a candidate of {len(tail)} tokens; both need one")
+        _refuse_too_long(lm, probe, len(head) + len(tail))
         if not ids:
             ids, positions, segments = list(head), list(range(len(head))), [0] * len(head)
         start = len(ids)
@@ -70,6 +71,13 @@ def _pack(lm: LanguageModel, probe: Probe) -> _Packed:
         segments += [segment] * (len(tail) - 1)
     names = tuple(name for name, _ in named)
     return _Packed(probe.id, names, tuple(ids), tuple(positions), tuple(segments), tuple(sources), tuple(targets))
+
+
+def _refuse_too_long(lm: LanguageModel, probe: Probe, tokens: int) -> None:
+    if tokens > lm.context:
+        raise DataError(
+            f"probe {probe.id!r}: prompt and answer take {tokens} tokens, the model's context holds {lm.context}; shorten the prompt"
+        )
 
 
 def _batches(packed: Sequence[_Packed]) -> Iterator[list[_Packed]]:
@@ -92,7 +100,8 @@ def _score_packed(lm: LanguageModel, batch: Sequence[_Packed]) -> Iterator[Score
     logp = torch.log_softmax(lm.logits(hidden[rows, columns]), dim=-1)
     p = logp.exp()
     entropy = -(p * logp).sum(-1)
-    sd = ((p * logp.square()).sum(-1) - entropy.square()).clamp_min(0).sqrt()
+    # Around its mean: the difference of two squares loses all digits where the distribution is nearly flat.
+    sd = (p * (logp + entropy[:, None]).square()).sum(-1).sqrt()
     top = logp.argmax(-1)
     for b, item in enumerate(batch):
         candidates = []
@@ -118,14 +127,34 @@ def _hidden(lm: LanguageModel, batch: Sequence[_Packed]) -> Tensor:
     causal = torch.ones(length, length, dtype=torch.bool).tril()
     same = segments[:, :, None] == segments[:, None, :]
     prompt = (segments == 0)[:, None, :]
-    allowed = causal & (same | prompt)  # padding sees padding only, so no row of the mask is empty
-    # Attention wants the mask in the type of its queries, which autocast turns to bf16.
-    kind = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
-    mask = torch.zeros(allowed.shape, dtype=kind).masked_fill(~allowed, torch.finfo(kind).min)[:, None]
+    allowed = causal & (same | prompt)  # every place sees itself, so no row of the mask is empty
     device = lm.device
-    out = lm.body(input_ids=ids.to(device), attention_mask=mask.to(device), position_ids=positions.to(device))
+    out = lm.body(input_ids=ids.to(device), attention_mask=_masks(lm, allowed, positions), position_ids=positions.to(device))
     hidden: Tensor = out.last_hidden_state
     return hidden
+
+
+def _masks(lm: LanguageModel, allowed: Tensor, positions: Tensor) -> Tensor | dict[str, Tensor]:
+    """Return the additive mask of the allowed places; where layers look back over a window, theirs by its side.
+
+    A model that is given a ready mask leaves its window out, and distances here are distances of positions, not of places.
+    """
+    config = lm.model.config.get_text_config()
+    window = getattr(config, "sliding_window", None)
+    if not window or int(positions.max()) < window:
+        return _additive(allowed, lm.device)
+    near = positions[:, :, None] - positions[:, None, :] < window
+    local = _additive(allowed & near, lm.device)
+    if not getattr(config, "layer_types", None):
+        return local  # Mistral's way: every layer has the window
+    return {"full_attention": _additive(allowed, lm.device), "sliding_attention": local}
+
+
+def _additive(allowed: Tensor, device: torch.device) -> Tensor:
+    """Return 0 where allowed and the least number elsewhere, (B, 1, T, T)."""
+    # Attention wants the mask in the type of its queries, which autocast turns to bf16.
+    kind = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
+    return torch.zeros(allowed.shape, dtype=kind).masked_fill(~allowed, torch.finfo(kind).min)[:, None].to(device)
 
 
 def _floats(values: Tensor) -> tuple[float, ...]:
@@ -142,6 +171,9 @@ def greedy(lm: LanguageModel, probes: Sequence[Probe], *, max_new: int, stop: st
     by_length: dict[int, list[tuple[Probe, list[int]]]] = {}
     for probe in probes:
         head, _ = lm.encode(probe.prompt, "", probe.form)
+        if not head:
+            raise DataError(f"probe {probe.id!r}: a prompt of no tokens; there is nothing to complete")
+        _refuse_too_long(lm, probe, len(head) + max_new)
         by_length.setdefault(len(head), []).append((probe, head))
     answers: dict[str, Answer] = {}
     with lm.autocast(precision):

@@ -12,5 +12,6 @@ from vestige.records import Missing
 def answer_logp(candidates: Sequence[Mapping[str, Any]]) -> float | Missing:
     """Return (1/T) sum_t log p(y_t), or Missing without a finite true candidate."""
     true: Sequence[float] = next((c["logp"] for c in candidates if c["candidate"] == "true"), [])
-    value = math.fsum(true) / len(true) if true else math.nan
-    return value if math.isfinite(value) else Missing("the true answer has no finite log-probability")
+    if not true or not all(map(math.isfinite, true)):
+        return Missing("the true answer has no finite log-probability")
+    return math.fsum(true) / len(true)

@@ -18,9 +18,10 @@ def sums(candidates: Sequence[Mapping[str, Any]]) -> tuple[float, list[float]] |
     true: list[float] = []
     wrong: list[float] = []
     for candidate in candidates:
-        total = math.fsum(candidate["logp"])
-        if not math.isfinite(total) or not candidate["logp"]:
+        # Token by token: +inf and -inf have no sum.
+        if not candidate["logp"] or not all(map(math.isfinite, candidate["logp"])):
             return Missing(f"candidate {candidate['candidate']} has no finite log-probability")
+        total = math.fsum(candidate["logp"])
         if candidate["candidate"] == "true":
             true.append(total)
         elif candidate["candidate"].startswith("wrong:"):

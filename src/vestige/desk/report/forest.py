@@ -118,10 +118,14 @@ def draw_scale(whole: Forest) -> Markup:
 
 
 def _ticks(whole: Forest) -> list[float]:
-    """Return the multiples of 0.2 in range (0.4 where it is long), but none where delta has its name."""
-    every = 1 if whole.high - whole.low < 1.1 else 2
+    """Return the multiples of 0.2 in range (of 0.4 and more where it is long), but none where delta has its name.
+
+    Where the original knew next to nothing, E is a number without bounds: there are never more than nine ticks.
+    """
+    length = whole.high - whole.low
+    every = 1 if length < 1.1 else max(2, math.ceil(length / 1.6))
     first, last = math.ceil(whole.low / 0.2 - 1e-9), math.floor(whole.high / 0.2 + 1e-9)
-    ticks = [round(i * 0.2, 1) for i in range(first, last + 1) if i % every == 0]
+    ticks = [round(i * 0.2, 1) for i in range(math.ceil(first / every) * every, last + 1, every)]
     return [t for t in ticks if whole.delta is None or abs(t - whole.delta) > 0.09 * every]
 
 

@@ -74,9 +74,17 @@ def ordered(found: Iterable[str], first: Iterable[str]) -> list[str]:
 
 
 def strongest(audit: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    """Return the attack with the highest excess at its chosen step, or None where none has one."""
+    """Return the attack that did most on selection clusters (never on those reported), or None where none was measured.
+
+    Candidates go first: where unrelated text is the control, its own excess is over chance and not on the others' scale.
+    """
     able = [a for a in (audit or {}).get("attacks", []) if known(a["excess"])]
-    return max(able, key=lambda a: a["excess"]["value"], default=None)
+    return max([a for a in able if a["candidate"]] or able, key=_on_selection, default=None)
+
+
+def _on_selection(attack: Mapping[str, Any]) -> float:
+    value = (chosen_step(attack) or {}).get("selection")
+    return float("-inf") if value is None else float(value)
 
 
 def chosen_step(attack: Mapping[str, Any]) -> Mapping[str, Any] | None:

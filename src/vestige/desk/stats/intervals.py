@@ -41,9 +41,11 @@ def estimate(
     """Return the mean of cluster means with its interval, divided by `scale` (taken as a constant).
 
     `clusters` maps a cluster to the scores (or paired differences) of its probes; `signed` says that they may be
-    negative. Fewer than two clusters: Missing.
+    negative. Fewer than two clusters, or a value that is no number: Missing.
     """
     means = [fmean(values) for values in clusters.values() if values]
+    if not all(map(math.isfinite, means)):
+        return Missing("a score is not a finite number")
     if len(means) < 2:
         return Missing(f"{len(means)} cluster with data; an interval needs two or more")
     value, n_eff = fmean(means), effective(clusters)

@@ -1,0 +1,128 @@
+"""What a plan will take, before any weight is loaded."""
+
+from __future__ import annotations
+
+import copy
+import json
+import tomllib
+from typing import Any
+
+import pytest
+
+from vestige.cases.customers import Customers
+from vestige.errors import ModelError
+from vestige.plan import resolve
+from vestige.plans import text_of
+from vestige.pricing import price, tree
+from vestige.runner import graph_of
+
+
+def document(name: str = "customers") -> dict[str, Any]:
+    return tomllib.loads(text_of(name))
+
+
+@pytest.fixture
+def no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a model was loaded")
+
+    monkeypatch.setattr("vestige.lab.models.load", refuse)
+    monkeypatch.setattr("vestige.lab.model_sources.locate", refuse)  # not even looked for: a known name has a pinned digest
+    monkeypatch.setattr("vestige.workers.Pool.give", refuse)
+
+
+@pytest.mark.usefixtures("no_weights")
+@pytest.mark.parametrize("name", ["customers", "capitals"])
+def test_the_built_in_plans_are_priced_without_a_model(name: str) -> None:
+    priced = price(resolve(document(name)))
+    assert json.loads(json.dumps(priced)) == priced
+    assert priced["plan"] == name
+    assert priced["digest"] == resolve(document(name)).digest()
+    assert priced["seconds"] > 0
+    assert all(c["seconds"] > 0 and c["probes_asked"] > 0 for c in priced["cells"] if c["label"].split()[0] not in ("base", "taught"))
+
+
+def test_every_cell_of_the_graph_is_priced_once() -> None:
+    plan = resolve(document())
+    graph, _ = graph_of(plan, Customers()())
+    priced = price(plan)
+    assert [c["cell"] for c in priced["cells"]] == list(graph.cells)
+    # 1 base, 1 original, 2 twins, 1 subject, 1 sham, 1 liar, 1 broken, and 5 attacked roles x 6 folds of 4 sets.
+    assert len(priced["cells"]) == 8 + 5 * 6
+    assert priced["audits"] == [
+        "unlearned: subject against never_exposed",
+        "twin: never_exposed against never_exposed_2",
+        "liar: positive against never_exposed",
+        "broken: broken against never_exposed",
+    ]
+
+
+def test_tokens_are_those_of_the_plan() -> None:
+    priced = price(resolve(document()))
+    tokens = {c["label"]: c["tokens_trained"] for c in priced["cells"]}
+    # An attack: 16 steps of 160 tokens. A loaded model and noise train nothing.
+    assert tokens["subject · rtt_fold/0 · seed 0"] == 16 * 160
+    assert tokens["base · smollm2-135m-instruct"] == tokens["broken · noise · seed 0"] == 0
+    # Learning: seven epochs over all rows of the forgotten and the kept, at four characters a token.
+    case = Customers()()
+    letters = sum(len(r.text) for r in case.forget + case.retain)
+    assert tokens["original · learn · seed 0"] == pytest.approx(7 * letters / 4, abs=1)
+    assert priced["tokens_trained"] == sum(tokens.values())
+
+
+def test_probes_and_relearn_sets_are_counted() -> None:
+    priced = price(resolve(document()))
+    # 64 each to forget, to retain and as decoys, 64 more in other words, 24 of general knowledge.
+    assert priced["probes"] == 4 * 64 + 24
+    assert priced["relearn_sets"] == [
+        {"name": "rtt_fold", "folds": 2, "rows": [32, 32]},
+        {"name": "other_attributes", "folds": 2, "rows": [32, 32]},
+        {"name": "new_customers", "folds": 1, "rows": [64]},
+        {"name": "unrelated", "folds": 1, "rows": [64]},
+    ]
+
+
+def test_more_workers_take_less_time_and_more_seeds_more() -> None:
+    base = document()
+
+    def seconds(**changes: Any) -> int:
+        return int(price(resolve({**copy.deepcopy(base), **changes}))["seconds"])
+
+    one, two = seconds(run={"workers": 1}), seconds(run={"workers": 2})
+    assert one == pytest.approx(2 * two, abs=1)
+    three_seeds = seconds(seeds={"values": [0, 1, 2]})
+    assert 2.5 * two < three_seeds <= 3 * two  # only the base model is shared
+
+
+def test_the_price_of_capitals_says_what_it_could_not_know() -> None:
+    assert any("as if it knew everything" in note for note in price(resolve(document("capitals")))["notes"])
+    assert not any("as if it knew" in note for note in price(resolve(document()))["notes"])
+
+
+def test_the_tree_shows_who_starts_from_whom() -> None:
+    priced = price(resolve(document()))
+    lines = tree(priced).splitlines()
+    depth = {line.strip().split("  (")[0]: (len(line) - len(line.lstrip())) // 2 for line in lines if " tokens, " in line and "~" in line}
+    assert set(depth) == {c["label"] for c in priced["cells"]}
+    assert depth["base · smollm2-135m-instruct"] == 0
+    assert depth["original · learn · seed 0"] == 1
+    assert depth["subject · gradient_difference · seed 0"] == 2
+    assert depth["subject · unrelated/0 · seed 0"] == 3
+    assert "no weights were loaded" in lines[-2]
+    assert lines[-1].startswith("note: ")
+
+
+@pytest.mark.parametrize(("workers", "word"), [(1, "1 worker;"), (3, "3 workers;")])
+def test_one_worker_is_no_workers(workers: int, word: str) -> None:
+    assert word in tree(price(resolve({**document(), "run": {"workers": workers}})))
+
+
+@pytest.mark.parametrize(("seconds", "says"), [(4, "about 4 s "), (119, "about 119 s "), (150, "about 2 min "), (7200, "about 120 min ")])
+def test_short_times_are_in_seconds(seconds: int, says: str) -> None:
+    priced = {**price(resolve(document())), "seconds": seconds}
+    assert says in tree(priced)
+
+
+def test_a_model_that_is_not_there_is_an_error_of_the_price_already() -> None:
+    with pytest.raises(ModelError, match="no such folder"):
+        price(resolve({**document(), "model": {"name": "not/there/at/all"}}))
