@@ -102,7 +102,7 @@ def test_a_case_is_the_same_every_time(case: Case) -> None:
 
 
 def test_the_table_names_every_case() -> None:
-    assert sorted(TABLE) == ["capitals", "customers", "folder"]
+    assert sorted(TABLE) == ["blur", "capitals", "customers", "folder", "muse_books", "tofu", "wmdp"]
 
 
 # --- splits -----------------------------------------------------------------------------------------------------------
