@@ -335,7 +335,7 @@ def test_synthetic_lines_have_the_recorders_fields(tmp_path: Path) -> None:
     probe = case.asked("forget")[0]
     arm = Arm("c", "subject", 0, "relearn", "rtt_fold", "rtt_fold")
     recorder = Recorder(Ledger(tmp_path / "ledger.jsonl"), Blobs.create(tmp_path), plan.ask)
-    recorder.leak_check(RelearnSet("rtt_fold", "rtt_fold", plan.relearn_sets[0].made(case).folds[:1]), "forget", (probe,))
+    recorder.leak_check(RelearnSet("rtt_fold", "rtt_fold", plan.relearn_sets[0].action.made(case).folds[:1]), "forget", (probe,))
     recorder.header(plan, case, Graph(arms=[arm], audits=audits(plan, case, {"subject", "positive"})), {})
     said = [ScoreTokens(probe.id, (Candidate("true", (-1.0,), (0,), (1.0,), (1.0,)),)), Answer(probe.id, "text", "eos")]
     cell = Cell("c", "label", "load", None, "model", None, None, {}, 0, None, (), (Ask("end", "choice", (probe,)),))

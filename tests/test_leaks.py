@@ -103,7 +103,7 @@ def test_an_alias_leaks_like_the_answer_and_the_finding_names_it() -> None:
     for text, alias in (("once KRISTIANIA", "Kristiania"), ("今のオスロ市", "オスロ")):
         result = found([row("nothing", name="a"), row(text, name="b")], probe)
         assert result.leaked == ("p",)
-        assert result.findings == (Finding("p", "b", alias, True),)
+        assert [(f.probe, f.row, f.matched, f.leaked) for f in result.findings] == [("p", "b", alias, True)]
 
 
 def test_distractors_are_no_answers() -> None:
@@ -161,7 +161,8 @@ def test_the_index_finds_what_reading_every_row_finds(texts: list[str], answer: 
         return bool(needle) and any(hay[i : i + len(needle)] == needle for i in range(len(hay)))
 
     expected = [r.id for r in rows if holds(words(r.text))]
-    assert [f.row for f in found(rows, dataclasses.replace(PROBE, answer=answer)).findings] == expected
+    # Answers in another form (inflected, re-spaced) are found as well, so there may be more.
+    assert set(expected) <= {f.row for f in found(rows, dataclasses.replace(PROBE, answer=answer)).findings}
 
 
 @settings(deadline=None)

@@ -256,7 +256,7 @@ def test_probe_steps_rise_and_end_with_the_attack(probe_at: list[int]) -> None:
     [
         ("vestige", "the version of the plan schema"),
         ("name", "'name'"),
-        ("case", "[case]: expected a table with the key 'name', one of: capitals, customers, folder"),
+        ("case", "[case]: expected a table with the key 'name', one of: blur, capitals, customers, folder, muse_books, tofu, wmdp"),
         ("unlearn", "[unlearn]: missing"),
         ("unlearn.method", "[unlearn]: expected a table with the key 'method'"),
         ("unlearn.stop.below", "unlearn.stop.below' is missing"),

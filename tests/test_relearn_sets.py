@@ -169,7 +169,9 @@ def test_an_odd_number_of_attributes_is_asked_both_ways_too() -> None:
 
 
 def test_the_table_names_every_recipe() -> None:
-    assert set(TABLE) == {"rtt_fold", "other_attributes", "source"}
+    named = """partial_forget rtt_fold other_attributes public_text syntactic_twins topical two_by_two paraphrases general_knowledge
+    relevance_tiers low_mutual_information retain unrelated lorem_ipsum shuffled_tokens masked_answers source"""
+    assert set(TABLE) == set(named.split())
 
 
 # --- law 7: equal steps, trained tokens within 5 % --------------------------------------------------------------------
@@ -194,7 +196,7 @@ def test_all_sets_of_a_built_in_plan_train_on_equal_tokens(name: str, seed: int,
     attack = resolved.attacks[0].action.made
     tokens = {}
     for choice in resolved.relearn_sets:
-        for number, fold in enumerate(choice.made(case).folds):
+        for number, fold in enumerate(choice.action.made(case).folds):
             stream = by_tokens(encode_rows(lm, fold.rows), attack.batch_tokens, seed=seed)
             steps = [sum(len(r.ids) for r in batch) for batch in itertools.islice(stream, attack.steps)]
             assert min(steps) > 0

@@ -21,7 +21,11 @@ _OPTION = {"forget": "from", "cluster_field": "cluster-field"}
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
-@click.group("case")
+@click.group(
+    "case",
+    short_help="Check a case, or show what it holds.",
+    epilog="\b\nExamples:\n  vestige case check docs/examples/customers\n  vestige case show customers",
+)
 def case() -> None:
     """Look at a case: what is to be forgotten, what is to be kept, and how both are asked.
 
