@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from vestige import leaks
 from vestige.cases.customers import Customers
-from vestige.leaks import Finding, FoldLeaks
+from vestige.leaks import FoldLeaks
 from vestige.records import Fold, Probe, RelearnSet, Row
 from vestige.relearn_sets.source import SourceRows
 from vestige.text import words

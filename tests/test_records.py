@@ -46,8 +46,8 @@ GOLDEN: list[tuple[Any, str, str]] = [
     (
         PROBE,
         '{"aliases":[" オスロ"],"answer":" Oslo","attribute":"City","cluster":"Ada","distractors":[" Rome"],"form":"plain","group":'
-        '"forget","id":"Ada/City","prompt":"Ada. City:","split":"test","wording":"primary"}',
-        "a8e25bdb359781e60f0ed13b0b08508e66ff4021d2a113c6ba0b81ef3d9ba7dc",
+        '"forget","id":"Ada/City","keywords":[],"prompt":"Ada. City:","split":"test","wording":"primary"}',
+        "929a47f4c38f91baddb7077dff9f630f5f59de0275f9d7489da103757921e27f",
     ),
     (
         RelearnSet("s", "source", (Fold((), ("p",)),)),

@@ -200,7 +200,7 @@ def test_all_sets_of_a_built_in_plan_train_on_equal_tokens(name: str, seed: int,
             stream = by_tokens(encode_rows(lm, fold.rows), attack.batch_tokens, seed=seed)
             steps = [sum(len(r.ids) for r in batch) for batch in itertools.islice(stream, attack.steps)]
             assert min(steps) > 0
-            tokens[f"{choice.name}/{number}"] = sum(steps)
+            tokens[f"{choice.action.described()}/{number}"] = sum(steps)
     assert max(tokens.values()) <= 1.05 * min(tokens.values()), tokens
 
 
