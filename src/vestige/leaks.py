@@ -81,9 +81,7 @@ def _check_fold(fold: Fold, probes: Sequence[Probe], forget: Sequence[Row], embe
     leaked = {f.probe for f in findings if f.leaked}
     suspect = {f.probe for f in findings} - leaked
     clean = tuple(p.id for p in probes if p.id not in leaked | suspect)
-    return FoldLeaks(
-        clean, tuple(sorted(suspect)), tuple(sorted(leaked)), tuple(findings), longest_runs(fold.rows, probes), informed
-    )
+    return FoldLeaks(clean, tuple(sorted(suspect)), tuple(sorted(leaked)), tuple(findings), longest_runs(fold.rows, probes), informed)
 
 
 def without_leaks(relearn_set: RelearnSet, probes: Sequence[Probe]) -> RelearnSet:

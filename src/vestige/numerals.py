@@ -23,18 +23,27 @@ _ORDINALS = {"first": "one", "second": "two", "third": "three", "fifth": "five",
 _ORDINALS |= {w + "th": w for w in _SMALL[4:] if w not in ("five", "eight", "nine", "twelve")} | {w[:-1] + "ieth": w for w in _TENS}
 _WORD = "|".join(sorted((*_UNITS, *_ORDINALS, "hundred", *_SCALES, "oh", "point"), key=len, reverse=True))
 _FIRST = "|".join(sorted((*_UNITS, *_ORDINALS), key=len, reverse=True))
-_RUN = re.compile(
-    rf"(?<![a-z])(?:a (?:hundred|thousand|million|billion)|{_FIRST})(?:[\s-]+(?:and\s+)?(?:{_WORD}))*(?![a-z])"
-)
+_RUN = re.compile(rf"(?<![a-z])(?:a (?:hundred|thousand|million|billion)|{_FIRST})(?:[\s-]+(?:and\s+)?(?:{_WORD}))*(?![a-z])")
 _HAS_WORD = re.compile("|".join((*_SMALL, *_TENS, *_ORDINALS, "hundred", "thousand", "million", "billion")))
 _SCALED = re.compile(r"(?<![\d.,])(\d+(?:[.,]\d+)?)[\s-]?(hundred|thousand|million|billion|trillion)(?![a-z])")
 
-_KANJI_DIGITS = {c: n for n, c in enumerate("〇一二三四五六七八九")} | {"零": 0, "壱": 1, "弐": 2, "参": 3, "拾": 10, "十": 10, "百": 100, "千": 1000}
+_KANJI_DIGITS = {c: n for n, c in enumerate("〇一二三四五六七八九")} | {
+    "零": 0,
+    "壱": 1,
+    "弐": 2,
+    "参": 3,
+    "拾": 10,
+    "十": 10,
+    "百": 100,
+    "千": 1000,
+}
 _K = "[〇零一二三四五六七八九壱弐参拾十百千]"
 _D = r"(?:\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?)"
 _MYRIADS = {"万": 10**4, "億": 10**8, "兆": 10**12}
 _MYRIAD = re.compile(rf"(?:(?:{_D}|{_K}+)[兆億万])+(?:{_D}|{_K}+)?")
-_KANJI = re.compile(rf"{_K}+(?=[年月日時分秒]|点|パーセント|割)|{_K}{{2,}}(?![\u3400-\u9fff])|{_K}{{2,}}(?=[円人個台席名冊枚本件歳才回階番号度倍万])")
+_KANJI = re.compile(
+    rf"{_K}+(?=[年月日時分秒]|点|パーセント|割)|{_K}{{2,}}(?![\u3400-\u9fff])|{_K}{{2,}}(?=[円人個台席名冊枚本件歳才回階番号度倍万])"
+)
 _PART = re.compile(rf"({_D}|{_K}+)([兆億万]?)")
 
 _ERAS = {"明治": 1867, "大正": 1911, "昭和": 1925, "平成": 1988, "令和": 2018}
@@ -50,7 +59,7 @@ def in_digits(text: Traced) -> None:
         text.sub(_MYRIAD, lambda m: _plain(_of_myriads(m[0])))
         text.sub(_KANJI, lambda m: str(of_kanji(m[0])))
     if re.search(r"\d", text.text):
-        text.sub(_ERA_LETTER, lambda m: "{}{}{}{}{}".format(_ERA_OF_LETTER[m[1]] + int(m[2]), m[3], m[4], m[3], m[5]))
+        text.sub(_ERA_LETTER, lambda m: f"{_ERA_OF_LETTER[m[1]] + int(m[2])}{m[3]}{m[4]}{m[3]}{m[5]}")
     if _HAS_WORD.search(text.text):
         text.sub(_SCALED, lambda m: _plain(Decimal(m[1].replace(",", ".")) * (_SCALES | {"hundred": 100})[m[2]]))
         text.sub(_RUN, lambda m: of_words(m[0]))
@@ -89,7 +98,7 @@ def _of_either(text: str) -> Decimal:
 
 
 def of_words(run: str) -> str:
-    """Return a run of English number words in digits; where it is several numbers, they are parted by spaces."""
+    """Return a run of English number words in digits; where it is several numbers, "and" parts them."""
     words = [w for w in re.split(r"[\s-]+", run) if w not in ("and", "a")]
     whole, fraction = words, ""
     if "point" in words[1:-1]:
@@ -98,7 +107,7 @@ def of_words(run: str) -> str:
     numbers = _numbers(whole)
     if not numbers:
         return run
-    return " ".join(numbers) + (f".{fraction}" if fraction else "")
+    return " and ".join(numbers) + (f".{fraction}" if fraction else "")
 
 
 def _numbers(words: Sequence[str]) -> list[str]:
