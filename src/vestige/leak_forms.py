@@ -19,7 +19,7 @@ from dataclasses import dataclass
 _LONGEST = 8
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ø": "oe", "Ø": "Oe", "å": "aa", "Å": "Aa"})
 _ARTICLE = re.compile(r"(the|an?)\s+(\S.*)", re.IGNORECASE | re.DOTALL)
-_PARTICLES = frozenset("de van von der den da di do dos du del della la le ter ten bin ibn al el af av zu".split())
+PARTICLES = frozenset("de van von der den da di do dos du del della la le ter ten bin ibn al el af av zu".split())
 # First words of places: "York, New" is no way to write New York.
 _OF_PLACES = frozenset(
     "new old north south east west upper lower great san santa saint st los las port lake fort mount mt cape sri".split()
@@ -127,11 +127,11 @@ def _of_person(words: list[str]) -> Iterator[Form]:
 
 def _parts_of_name(words: list[str]) -> tuple[str, list[str], str] | None:
     """Return (first, middle names, last with its particles) of what looks like a person's name."""
-    named = [w for w in words if w.lower() not in _PARTICLES]
+    named = [w for w in words if w.lower() not in PARTICLES]
     alike = all(_NAME.fullmatch(w) and w[0].isupper() for w in named)
     if not (2 <= len(named) <= 4 and alike and words[0] is named[0] and words[-1] is named[-1]):
         return None
     if words[0].lower().rstrip(".") in _OF_PLACES | {"the", "a", "an"}:
         return None
-    at = next((i for i, w in enumerate(words) if w.lower() in _PARTICLES), len(words) - 1)
+    at = next((i for i, w in enumerate(words) if w.lower() in PARTICLES), len(words) - 1)
     return words[0], words[1:at], " ".join(words[at:])

@@ -8,7 +8,8 @@ values (`leak_values`) by what they say. Each row is then read once. What is fou
 - Digits are not part of a longer number.
 - In Japanese, kanji within a run of kanji, katakana within a run of katakana and short hiragana between other hiragana may be
   another word (京都 in 東京都): such a find is *suspect*, unless an honorific or the like follows.
-- Answers that any text holds (single letters, "yes", "the"), and numbers below 21 written otherwise than in the answer, are suspect.
+- Answers that any text holds (single letters, "yes", "the"), initials that read as A or I ("A King" for Anna King), and numbers below
+  21 written otherwise than in the answer, are suspect.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from vestige.leak_forms import forms
+from vestige.leak_forms import PARTICLES, forms
 from vestige.leak_values import Key, read, whole
 from vestige.records import Probe, Row
 from vestige.spelling import spelt_words
 from vestige.text import fold, normalise
 from vestige.traced import Traced
+from vestige.word_edges import in_longer_number, stands_alone, with_long_mark
 from vestige.word_index import Hit, Phrase, WordIndex
 
 Span = tuple[int, int]
@@ -144,12 +146,12 @@ class Searcher:
             sought = hit.phrase.what
             if not _divided_alike(hit, reading) or (sought.capitals and not _capitalised(hit, reading)):
                 continue
-            span = _with_long_mark(reading.text, reading.span(hit.start, hit.end))
-            if _in_longer_number(reading.text, span):
+            span = with_long_mark(reading.text, reading.span(hit.start, hit.end))
+            if in_longer_number(reading.text, span):
                 continue
             for owner in sought.owners:
-                kind = "common word" if sought.common else sought.kind
-                if not sought.common and not stands_alone(reading.text, span, owner.expected):
+                kind = "common word" if sought.common or _reads_as_article(hit, reading) else sought.kind
+                if kind != "common word" and not stands_alone(reading.text, span, owner.expected):
                     kind = "inside a longer word"
                 leaked = kind not in ("common word", "inside a longer word")
                 yield owner, self._finding(owner, reading, span, kind, leaked=leaked)
@@ -171,8 +173,8 @@ class Searcher:
         return Finding(self._probes[owner.probe].id, reading.row.id, owner.expected, leaked, kind, span)
 
 
-def _gravity(finding: Finding) -> tuple[bool, bool, bool]:
-    return finding.leaked, finding.kind == "exact", finding.kind == "normalised"
+def _gravity(finding: Finding) -> tuple[bool, bool, bool, int]:
+    return finding.leaked, finding.kind == "exact", finding.kind == "normalised", finding.span[1] - finding.span[0]
 
 
 def _shared_value(probe: Probe, reading: _Reading) -> bool:
@@ -215,109 +217,22 @@ def _divided_alike(hit: Hit[_Sought], reading: _Reading) -> bool:
     return all(_DIVIDER.fullmatch(_gap(reading, hit.start + cut)) for cut in set(hit.cuts) - set(phrase.cuts))
 
 
+def _reads_as_article(hit: Hit[_Sought], reading: _Reading) -> bool:
+    """Return whether an initial without a full stop reads as the word A or I: "A King" for Anna King."""
+    one = hit.phrase.what.kind == "initials" and hit.cuts[:1] == (1,) and hit.phrase.letters[0] in "ai"
+    return one and len(hit.cuts) == 1 and _gap(reading, hit.start + 1).isspace()
+
+
 def _gap(reading: _Reading, at: int) -> str:
     """Return what stands in the text before a letter of the words run together."""
     return reading.text[reading.span(at - 1, at)[1] : reading.span(at, at + 1)[0]]
 
 
 def _capitalised(hit: Hit[_Sought], reading: _Reading) -> bool:
-    firsts = (reading.text[reading.span(hit.start + at, hit.start + at + 1)[0]] for at in (0, *hit.cuts))
-    return not any(c.islower() for c in firsts)
-
-
-def _in_longer_number(text: str, span: Span) -> bool:
-    start, end = span
-    before, after = text[max(0, start - 2) : start], text[end : end + 2]
-    longer_left = text[start].isdigit() and re.search(r"\d[.,]?$", before)
-    return bool(longer_left or (text[end - 1].isdigit() and re.match(r"[.,]?\d", after)))
-
-
-def _with_long_mark(text: str, span: Span) -> Span:
-    """Return the span with the long mark that spelling left out."""
-    start, end = span
-    while end < len(text) and text[end] in "ーｰ":
-        end += 1
-    return start, end
-
-
-_SUFFIXES = (
-    "様",
-    "氏",
-    "殿",
-    "先生",
-    "君",
-    "夫妻",
-    "市",
-    "区",
-    "町",
-    "県",
-    "府",
-    "州",
-    "駅",
-    "港",
-    "在住",
-    "出身",
-    "生まれ",
-    "産",
-    "製",
-    "社",
-    "など",
-)
-_PARTICLES = (
-    "は",
-    "が",
-    "の",
-    "を",
-    "に",
-    "と",
-    "で",
-    "も",
-    "や",
-    "へ",
-    "ら",
-    "だ",
-    "か",
-    "さん",
-    "さま",
-    "くん",
-    "ちゃん",
-    "など",
-    "まで",
-    "より",
-)
-
-
-def stands_alone(text: str, span: Span, expected: str) -> bool:
-    """Return whether text[start:end] is a word of its own as far as its script shows; always so in scripts with spaces."""
-    start, end = span
-    held = unicodedata.normalize("NFKC", text[start:end])
-    if held and all("ぁ" <= c <= "ゖ" or c == "ー" for c in held):
-        return _stands_in_hiragana(text, span, native=held in unicodedata.normalize("NFKC", expected))
-    left = start > 0 and _joined(text[start - 1], text[start])
-    right = end < len(text) and _joined(text[end - 1], text[end]) and not text.startswith(_SUFFIXES, end)
-    return not (left or right)
-
-
-def _joined(left: str, right: str) -> bool:
-    script = _script(left)
-    return script in ("kanji", "katakana") and script == _script(right)
-
-
-def _script(c: str) -> str:
-    c = unicodedata.normalize("NFKC", c)[-1]
-    if "\u3400" <= c <= "\u9fff" or "\uf900" <= c <= "\ufaff" or c == "々":
-        return "kanji"
-    return "katakana" if "ァ" <= c <= "ヺ" or c == "ー" else "hiragana" if "ぁ" <= c <= "ゟ" else ""
-
-
-def _stands_in_hiragana(text: str, span: Span, *, native: bool) -> bool:
-    """Return whether hiragana is long enough to be told from its neighbours, or has particles or other scripts beside it."""
-    start, end = span
-    if end - start >= (3 if native else 4):
-        return True
-    left = start == 0 or _script(text[start - 1]) != "hiragana" or text[start - 1] in _PARTICLES
-    right = end == len(text) or _script(text[end]) != "hiragana" or text.startswith(_PARTICLES, end)
-    return left and right
+    """Return whether the row capitalises the words found, particles of names aside."""
+    starts, ends = (0, *hit.cuts), (*hit.cuts, hit.end - hit.start)
+    named = (a for a, b in zip(starts, ends, strict=True) if hit.phrase.letters[a:b] not in PARTICLES)
+    return not any(reading.text[reading.span(hit.start + at, hit.start + at + 1)[0]].islower() for at in named)
 
 
 def search(rows: Iterable[Row], probes: Sequence[Probe]) -> Iterator[Finding]:

@@ -55,6 +55,7 @@ _CODES = "(?<=usd)|(?<=eur)|(?<=gbp)|(?<=jpy)"
 _PLAIN_NUMBER = re.compile(rf"(?:(?<![a-z])|{_CODES}){_BEFORE}({_NUMBER}){_AFTER}(?!(?:st|nd|rd|th)(?![a-z]))")
 _MONEY_BEFORE = re.compile(rf"(us\$|[$€£¥]|(?<![a-z])(?:usd|eur|gbp|jpy)) ?({_NUMBER}){_AFTER}(?: ?(k|mn?|bn?)(?![a-z]))?")
 _MONEY_AFTER = re.compile(rf"{_BEFORE}({_NUMBER})[ -]?([$€£¥円]|(?:usd|eur|gbp|jpy|yen|dollars?|euros?|pounds?)(?![a-z]))")
+_HAS_CURRENCY = re.compile("[$€£¥円]|usd|eur|gbp|jpy|yen|dollar|pound")
 _PERCENT = re.compile(rf"{_BEFORE}({_NUMBER})[ -]?(?:%|per ?cent(?![a-z])|パーセント)")
 _QUANTITY = re.compile(rf"(?<![a-z]){_BEFORE}({_NUMBER})[\s-]?(kilowatt[ -]hours?|[a-zµ°]+)(?![a-z])")
 _UNITS = {
@@ -91,7 +92,8 @@ _UNITS = {
 
 _MONTHS = "january february march april may june july august september october november december".split()
 _MONTH = "(" + "|".join((*_MONTHS, "sept", *(m[:3] for m in _MONTHS))) + r")(?![a-z])\.?"
-_DAY, _YEAR = r"(\d{1,2})(?:st|nd|rd|th)?", r"(\d{4}|'?\d{2})(?!\d)"
+_HAS_MONTH = re.compile("|".join(m[:3] for m in _MONTHS))
+_DAY, _YEAR = r"(\d{1,2})(?:st|nd|rd|th)?", r"(\d{4}|'?\d{2})(?!\d|st|nd|rd|th)"
 _DATES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(rf"(?<!\d){_DAY}(?:\s+of)?[\s./-]*{_MONTH},?[\s/-]*{_YEAR}"), "dmy"),
     (re.compile(rf"(?<![a-z]){_MONTH}\s*{_DAY}(?:\s*,\s*|\s+|-){_YEAR}"), "mdy"),
@@ -100,8 +102,9 @@ _DATES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?<![\d./-])(\d{1,2})([-./])(\d{1,2})\2(\d{4}|\d{2})(?![\d]|[./-]\d)"), "m_dy"),
     (re.compile(r"(?<!\d)((?:1[89]|20)\d\d)(\d\d)(\d\d)(?!\d)"), "ymd"),
 )
+_NAMED_MONTH = 2  # the first two name the month
 _TIME = re.compile(
-    r"(?<![\d$€£¥])(?<!\d[.,:])(午前|午後)?\s?(\d{1,2})(?:\s?[:h時]\s?|(?<=\d\d)\.|\.(?=\d\d\s?[ap]\.?m))(\d{2}|\d(?=分))(?![\d%])(?!\s%|[.:]\d)分?(?:\s?([ap])\.?m(?![a-z])\.?)?"
+    r"(?<![\d$€£¥])(?<!\d[.,:])(?:(午前|午後)\s?)?(\d{1,2})(?:\s?[:h時]\s?|(?<=\d\d)\.|\.(?=\d\d\s?[ap]\.?m))(\d{2}|\d(?=分))(?![\d%])(?!\s%|[.:]\d)分?(?:\s?([ap])\.?m(?![a-z])\.?)?"
 )
 _HOURS = re.compile(r"(?<!\d)([01]\d|2[0-3])([0-5]\d)\s?(?:hours|hrs)(?![a-z])")
 _DIALLED = re.compile(r"(?<![\d.,])(\+|00)?(?:\(?\d+\)?(?:[ ().\-/]{0,3}|\(0\)))*\(?\d+")
@@ -154,6 +157,8 @@ def _numbers(text: str) -> Iterator[Value]:
 
 
 def _money(text: str) -> Iterator[Value]:
+    if not _HAS_CURRENCY.search(text):
+        return
     for match in _MONEY_BEFORE.finditer(text):
         for number in _number(match[2]):
             yield Value(*match.span(), ("money", _CURRENCIES[match[1]], number * _SCALES[match[3] or ""]))
@@ -176,7 +181,7 @@ def _quantities(text: str) -> Iterator[Value]:
 
 
 def _dates(text: str) -> Iterator[Value]:
-    for pattern, order in _DATES:
+    for pattern, order in _DATES if _HAS_MONTH.search(text) else _DATES[_NAMED_MONTH:]:
         for match in pattern.finditer(text):
             parts = dict(zip(order, match.groups(), strict=True))
             month = int(parts["m"]) if parts["m"].isdigit() else next(i for i, m in enumerate(_MONTHS, 1) if m.startswith(parts["m"][:3]))

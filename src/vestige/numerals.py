@@ -98,7 +98,7 @@ def _of_either(text: str) -> Decimal:
 
 
 def of_words(run: str) -> str:
-    """Return a run of English number words in digits; where it is several numbers, they are parted by spaces."""
+    """Return a run of English number words in digits; where it is several numbers, "and" parts them."""
     words = [w for w in re.split(r"[\s-]+", run) if w not in ("and", "a")]
     whole, fraction = words, ""
     if "point" in words[1:-1]:
@@ -107,7 +107,7 @@ def of_words(run: str) -> str:
     numbers = _numbers(whole)
     if not numbers:
         return run
-    return " ".join(numbers) + (f".{fraction}" if fraction else "")
+    return " and ".join(numbers) + (f".{fraction}" if fraction else "")
 
 
 def _numbers(words: Sequence[str]) -> list[str]:
