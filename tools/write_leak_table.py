@@ -3,8 +3,7 @@
     python tools/write_leak_table.py --seed 1 --data DATA     # figures only: developing
     python tools/write_leak_table.py --seed 2 --data DATA --write
 
-DATA holds wikitext2, mmlu and tofu. `--sample N` prints N alarms on real text for every set of probes, drawn by the
-seed, to be judged by hand.
+DATA holds wikitext2, mmlu and tofu. `--sample N` prints N alarms on real text a set of probes, to be judged by hand.
 """
 
 from __future__ import annotations
