@@ -163,6 +163,7 @@ def test_a_value_is_read_from_each_way_to_write_it(text: str, key: tuple[object,
     [
         ("12,345,678", n("345")),
         ("1.34", n("34")),
+        ("0.418", n("418")),
         ("1 @.@ 34 metres", n("34")),
         ("34 @,@ 000", n("34")),
         ("2nd", n("2")),

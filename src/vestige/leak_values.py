@@ -136,7 +136,7 @@ def _number(text: str) -> Iterator[Decimal]:
     if not mark:
         yield Decimal(digits)
         return
-    if re.fullmatch(_GROUPED, text) and (mark in "' " or (len(tail) == 3 and not set(head) & set(",.' ") - {mark})):
+    if text[0] != "0" and re.fullmatch(_GROUPED, text) and (mark in "' " or (len(tail) == 3 and not set(head) & set(",.' ") - {mark})):
         yield Decimal(digits + tail)
     if (mark == "." and mark not in head) or (mark == "," and len(tail) != 3 and mark not in head):
         yield Decimal(f"{digits}.{tail}")
