@@ -24,7 +24,7 @@ _KANJI = "[\u3400-\u9fff\uf900-\ufaff]"
 # Forms with boxes part their letters by spaces, so a space may stand inside what the next five replace.
 _REPEATED = re.compile(rf"({_KANJI})\s*々")
 _SMALL_KE = re.compile(rf"(?<={_KANJI})\s?[ヶヵケ](?=\s?{_KANJI})")
-_LONG_MARK = re.compile("(?<=[ァ-ヺー]{3})ー(?![ァ-ヺー])")
+_LONG_MARK = re.compile(r"(?<=[ァ-ヺー]{3})ー(?!\s*[ァ-ヺー])")
 _LONG_MARK_APART = re.compile("([ァ-ヺー](?: [ァ-ヺー]){2,}) ー(?! ?[ァ-ヺー])")
 _VU = re.compile(r"[ヴゔ](?:\s*([ァィェォぁぃぇぉ]))?")
 _VU_ROW = dict(zip([None, *"ァィェォぁぃぇぉ"], "ブバビベボばびべぼ", strict=True))
