@@ -5,26 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from vestige.text import is_unspaced
+from vestige.text import is_unspaced, units
 
 _END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])|\n\s*\n")
-_UNIT = re.compile(r"\S+")
-
-
-def units(text: str) -> list[str]:
-    """Return the words of a text with the marks on them; each character of a script without spaces is one."""
-    found: list[str] = []
-    for chunk in _UNIT.findall(text):
-        run = ""
-        for character in chunk:
-            if is_unspaced(character):
-                found += [run, character] if run else [character]
-                run = ""
-            else:
-                run += character
-        if run:
-            found.append(run)
-    return found
 
 
 def joined(parts: list[str]) -> str:

@@ -61,8 +61,13 @@ def is_unspaced(character: str) -> bool:
 
 def words(text: str) -> list[str]:
     """Return the words of a text, folded; each character of an unspaced script is a word."""
+    return units(fold(text))
+
+
+def units(text: str) -> list[str]:
+    """Return the words of a text with the marks on them; each character of a script without spaces is one."""
     found: list[str] = []
-    for chunk in fold(text).split():
+    for chunk in text.split():
         run = ""
         for character in chunk:
             if is_unspaced(character):

@@ -12,10 +12,10 @@ import random
 from dataclasses import dataclass, replace
 
 from vestige.candidates import asked, benign, need, one_fold, pool
-from vestige.passages import joined, units
+from vestige.passages import joined
 from vestige.recipe_request import ANYTHING, Request, named
 from vestige.records import Case, RelearnSet
-from vestige.text import words
+from vestige.text import units, words
 
 
 @dataclass(frozen=True)
