@@ -13,10 +13,13 @@ import vestige
 
 ROOT = Path(vestige.__file__).parent
 MODULES = {".".join(("vestige", *p.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__"): p for p in ROOT.rglob("*.py")}
-TABLES = ("vestige.relearn_sets", "vestige.lab.unlearn", "vestige.lab.attacks", "vestige.desk.metrics")
+TABLES = ("vestige.relearn_sets", "vestige.lab.unlearn", "vestige.lab.attacks", "vestige.lab.traces", "vestige.desk.metrics")
 ABOVE = """plan graph runner workers recording demo checkpoint pricing catalogue checkup cli progress case_summary
 cli_cases""".split()
-LOW = {"records", "errors", "text", "ledger", "blobs", "leaks"}
+LOW = frozenset(
+    """records errors text ledger blobs target leaks leak_search leak_forms leak_values numerals spelling traced word_edges word_index
+near_duplicates longest_runs v_information similarity recipe_request candidates passages endpoints endpoint_replies model_text""".split()
+)
 
 
 def imports(path: Path) -> set[str]:
@@ -44,6 +47,12 @@ def test_wings_do_not_reach_up(name: str) -> None:
     above = set(ABOVE)
     if name.startswith(("vestige.lab", "vestige.desk", "vestige.cases", "vestige.relearn_sets")) or name.split(".")[-1] in LOW:
         assert not {i for i in imports(MODULES[name]) if i.split(".")[1] in above}
+
+
+@pytest.mark.parametrize("name", sorted(LOW))
+def test_what_stands_below_the_tables_knows_none_of_them(name: str) -> None:
+    higher = ("cases", "relearn_sets", "lab", "desk")
+    assert not {i for i in imports(MODULES[f"vestige.{name}"]) if i.split(".")[1] in higher}
 
 
 def test_cases_share_parts_but_never_import_each_other() -> None:

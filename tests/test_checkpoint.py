@@ -28,7 +28,7 @@ PLAN_DOCUMENT = checkpoint.plan_document
 
 
 def document(
-    case: Path = EXAMPLE, *, original: str | None = None, twin: str | None = None, options: Options | None = None
+    case: str | Path = EXAMPLE, *, original: str | None = None, twin: str | None = None, options: Options | None = None
 ) -> dict[str, Any]:
     """Return the plan of an audit of "sub"."""
     return plan_document(unlearned="sub", case=case, original=original, twin=twin, options=options or Options())
@@ -95,6 +95,21 @@ def test_without_decoys_and_without_an_original_there_is_no_liar_to_be_had(tmp_p
             document(case, twin=twin)
         assert caught.value.exit_code == 4
     assert resolve(document(case, original="orig")).teach is None
+
+
+def test_a_case_may_be_a_folder_or_the_id_of_a_hub_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def folder(path: str) -> Any:
+        asked.append(path)
+        return Folder(str(EXAMPLE))
+
+    monkeypatch.setattr(checkpoint, "TABLE", {"folder": folder})
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    for case in ("owner/name", Path("owner/name"), "mine", Path("mine"), tmp_path / "mine"):
+        asked.append(document(case)["case"]["path"])
+    assert asked == ["owner/name"] * 4 + [str(tmp_path / "mine")] * 6
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), 0.0, 1.0, -0.1, 5.0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from vestige import plan as plans
 from vestige import runner
 from vestige.cases import TABLE
+from vestige.cases.source_files import located
 from vestige.errors import PlanError, UsageError
 from vestige.records import Case
 
@@ -33,7 +35,7 @@ def audit(
     options: Options | None = None,
     quiet: bool = False,
 ) -> dict[str, Any]:
-    """Audit the model `unlearned` on the case in folder `case` and return the verdict.
+    """Audit the model `unlearned` on a case, a folder or the id of a hub data set, and return the verdict.
 
     `original` is the model before the removal, `twin` one that never saw the data. Without an original the liar is
     taught from the decoy entries of the case, and utility can only be judged by `options.utility_min`.
@@ -41,7 +43,7 @@ def audit(
     Raises:
         DataError: the case cannot be used; every problem is listed. ModelError, RunError: as they say.
     """
-    document = plan_document(unlearned=unlearned, case=Path(case), original=original, twin=twin, options=options or Options())
+    document = plan_document(unlearned=unlearned, case=case, original=original, twin=twin, options=options or Options())
     folder = Path(out)
     resolved = plans.resolve(document)
     folder.mkdir(parents=True, exist_ok=True)
@@ -56,13 +58,14 @@ def audit(
         raise
 
 
-def plan_document(*, unlearned: str, case: Path, original: str | None, twin: str | None, options: Options) -> dict[str, Any]:
+def plan_document(*, unlearned: str, case: str | Path, original: str | None, twin: str | None, options: Options) -> dict[str, Any]:
     """Return the plan of such an audit, as a parsed TOML document.
 
     Raises:
         UsageError: neither an original nor decoy entries are there, so no liar can be made.
     """
-    contents: Case = TABLE["folder"](path=str(case.resolve()))()
+    where = located(os.path.expanduser(case), Path())
+    contents: Case = TABLE["folder"](path=where)()
     if original is None and not contents.decoy:
         raise UsageError(
             f"{case}: without --original the liar is taught from decoy entries, and there is no decoy.jsonl; add one "
@@ -73,7 +76,7 @@ def plan_document(*, unlearned: str, case: Path, original: str | None, twin: str
         "vestige": plans.SCHEMA,
         "name": "audit",
         "model": {k: v for k, v in model.items() if v},
-        "case": {"name": "folder", "path": str(case.resolve())},
+        "case": {"name": "folder", "path": where},
         "liar": {
             "method": "mask",
             "lr": 1e-3,
