@@ -81,6 +81,8 @@ class Run:
     tweak: Callable[[At, float], Said] = lambda at, score: score
     last: Callable[[At], bool] = lambda at: False
     leaked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    # By relearn set; None: the ledger is of a time before covariates and kinds of findings were written.
+    covariates: Mapping[str, Mapping[str, Any]] | None = field(default_factory=dict)
     digests: Mapping[str, str] = field(default_factory=dict)
     tokens: Mapping[str, int] = field(default_factory=dict)
     greedy: bool = False
@@ -216,7 +218,9 @@ class Run:
             for fold in range(self.folds):
                 leaked = list(self.leaked.get(name, ()))
                 about = {"name": "leak_check", "set": name, "group": "forget", "fold": fold, "rows": 1, "rows_text": put("rows")}
-                yield {**about, "clean": 0, "suspect": [], "leaked": leaked}
+                measured = self.covariates or {}
+                since = {"findings": [], "text": put("[]"), "covariates": dict(measured.get(name, {}))}
+                yield {**about, "clean": 0, "suspect": [], "leaked": leaked, **({} if self.covariates is None else since)}
 
     def _cell(self, cell: str, arm: Body, put: Put) -> Iterator[Line]:
         state = self.digests.get(cell, f"state of {cell}")

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import vestige
-from vestige import leaks
+from vestige import leaks, similarity
 from vestige.blobs import Blobs
 from vestige.graph import Cell, Graph
-from vestige.lab.cell import Outcome
 from vestige.ledger import Ledger
 from vestige.plan import Ask, Plan
-from vestige.records import Answer, Case, Group, Probe, Record, RelearnSet, ScoreTokens, plain
+from vestige.records import Answer, Case, Fold, Group, Missing, Probe, Record, RelearnSet, ScoreTokens, plain
+
+if TYPE_CHECKING:
+    from vestige.lab.cell import Outcome
 
 _ID_DIGITS = 16
 
@@ -57,27 +61,34 @@ class Recorder:
         )
         self.commit()
 
-    def leak_check(self, chosen: RelearnSet, group: Group, probes: Sequence[Probe]) -> tuple[int, int]:
-        """Write what the leak check found in a relearn set; return (suspect, leaked) counts."""
+    def leak_check(
+        self, chosen: RelearnSet, group: Group, probes: Sequence[Probe], *, count: Callable[[str], int] | None = None
+    ) -> tuple[int, int]:
+        """Write what the leak check found in a relearn set, and what predicts its effect; return (suspect, leaked) counts.
+
+        `count` counts the tokens of a text; without it their number is missing.
+        """
         suspects = leaked = 0
         for number, found in enumerate(leaks.check(chosen, probes)):
             fold = chosen.folds[number]
-            self.ledger.add(
-                "measurement",
-                {
-                    "name": "leak_check",
-                    "set": chosen.name,
-                    "group": group,
-                    "fold": number,
-                    "rows": len(fold.rows),
-                    "rows_text": self.blobs.put("\n".join(r.text for r in fold.rows)),
-                    "clean": len(found.clean),
-                    "suspect": [self.keyed(p) for p in found.suspect],
-                    "leaked": [self.keyed(p) for p in found.leaked],
-                },
-            )
+            where = {"name": "leak_check", "set": chosen.name, "group": group, "fold": number}
+            measured = {"covariates": plain(covariates(fold, probes, count))}
+            self.ledger.add("measurement", {**where, **self._leaks(fold, found), **measured})
             suspects, leaked = suspects + len(found.suspect), leaked + len(found.leaked)
         return suspects, leaked
+
+    def _leaks(self, fold: Fold, found: leaks.FoldLeaks) -> dict[str, Any]:
+        """Return verdicts and kinds by keyed probe; rows, answers and spans are texts to forget, and go among them."""
+        kinds = Counter((self.keyed(f.probe), f.kind, f.leaked) for f in found.findings)
+        return {
+            "rows": len(fold.rows),
+            "rows_text": self.blobs.put("\n".join(r.text for r in fold.rows)),
+            "clean": len(found.clean),
+            "suspect": [self.keyed(p) for p in found.suspect],
+            "leaked": [self.keyed(p) for p in found.leaked],
+            "findings": [{"probe": p, "kind": k, "leaked": bad, "times": n} for (p, k, bad), n in sorted(kinds.items())],
+            "text": self.blobs.put(json.dumps(plain(found.findings))),
+        }
 
     def done(self, cell: Cell, outcome: Outcome, *, kept: bool) -> None:
         """Write everything a cell gave, in one commit."""
@@ -150,3 +161,11 @@ class Recorder:
 def _finite(candidate: Any) -> bool:
     values: Iterator[float] = (x for f in dataclasses.fields(candidate) if f.name != "candidate" for x in getattr(candidate, f.name))
     return all(math.isfinite(x) for x in values)
+
+
+def covariates(fold: Fold, probes: Sequence[Probe], count: Callable[[str], int] | None = None) -> dict[str, float | Missing]:
+    """Return the covariates of a fold against the primary probes asked along it; without `count` tokens are missing."""
+    asks = set(fold.asks)
+    asked = [p for p in probes if p.id in asks and p.wording == "primary"]
+    found = similarity.covariates(fold.rows, asked, count or len)
+    return found if count else {**found, "tokens": Missing("no tokenizer was at hand")}
