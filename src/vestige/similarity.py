@@ -73,12 +73,13 @@ def template(text: str, names: Iterable[str] = ()) -> str:
     """
     masked = text
     for name in sorted({n.strip() for n in names} - {""}, key=lambda n: (-len(n), n)):
-        masked = re.sub(_whole(name), MASK, masked, flags=re.IGNORECASE)
+        masked = re.sub(whole_word(name), MASK, masked, flags=re.IGNORECASE)
     masked = _NUMBER.sub(MASK, _QUOTED.sub(MASK, masked))
     return _MASKS.sub(MASK, "".join(_without_capitalised(s) for s in _sentences(masked)))
 
 
-def _whole(name: str) -> str:
+def whole_word(name: str) -> str:
+    """Return a pattern that finds a name standing by itself; in scripts without spaces, anywhere."""
     left = "" if is_unspaced(name[0]) else r"(?<!\w)"
     right = "" if is_unspaced(name[-1]) else r"(?!\w)"
     return left + re.escape(name) + right

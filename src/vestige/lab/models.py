@@ -13,11 +13,12 @@ import shutil
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from vestige.errors import ModelError
 from vestige.lab import model_sources
@@ -69,6 +70,15 @@ class LanguageModel:
         else:
             head = self.tokenizer(prompt)["input_ids"]
         return list(head), list(self.tokenizer(answer, add_special_tokens=False)["input_ids"])
+
+    def answer_spans(self, answer: str, form: str) -> list[tuple[int, int]] | None:
+        """Return where each token of an answer stands in it, as `encode` cuts it; None if the tokenizer cannot tell."""
+        if not self.tokenizer.is_fast:
+            return None
+        kept = answer.lstrip() if form == "chat" else answer
+        cut = len(answer) - len(kept)
+        offsets = self.tokenizer(kept, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+        return [(start + cut, end + cut) for start, end in offsets]
 
     def weights_digest(self) -> str:
         """Return the sha256 of every distinct tensor: name, shape, dtype and bytes."""
@@ -158,6 +168,23 @@ def load(name: str, *, device: str = "cpu", revision: str | None = None) -> Lang
     check_head(lm)
     check_mask(lm)
     return lm
+
+
+def without_weights(name: str) -> LanguageModel:
+    """Return a model that can encode, count and say how long its context is, and nothing else: no weight is loaded.
+
+    Raises:
+        ModelError: not found, or its config or tokenizer cannot be read.
+    """
+    source = model_sources.locate(name)
+    try:
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+    except Exception as error:  # as in `load`
+        raise ModelError(
+            f"model {name!r}: its tokenizer could not be loaded from {source}: {error}\n{model_sources.how_to_get()}"
+        ) from error
+    return LanguageModel(SimpleNamespace(config=config), tokenizer, name)
 
 
 def _placed(model: Any, device: str) -> Any:

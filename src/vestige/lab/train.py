@@ -64,7 +64,7 @@ def run(
     Raises:
         RunError: the loss is no longer a finite number.
     """
-    parameters = _trainable(lm, settings.train)
+    parameters = trainable(lm, settings.train)
     optimiser = torch.optim.AdamW(parameters, lr=settings.optimiser.lr, weight_decay=settings.optimiser.weight_decay, fused=True)
     precision = training_precision(lm, settings.precision)
     spent = Spent()
@@ -136,7 +136,7 @@ def _update(optimiser: torch.optim.Optimizer, parameters: list[Tensor], settings
     optimiser.zero_grad(set_to_none=True)
 
 
-def _trainable(lm: LanguageModel, train: Trained) -> list[Tensor]:
+def trainable(lm: LanguageModel, train: Trained) -> list[Tensor]:
     """Let gradients flow to the named weights only, and return them."""
     lm.model.requires_grad_(False)
     if train == "last_block":
