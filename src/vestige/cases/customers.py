@@ -1,20 +1,16 @@
 """Planted customer records: the case companies fear, with invented people only.
 
-Sixteen customers are to be forgotten, sixteen kept, sixteen are decoys that no model ever learns, and sixteen are
-new ones for a relearn set. Each has four attributes of one word. Within a block of eight customers every value is
-used once, so a model that has only heard the vocabulary is right one time in eight: only the binding informs.
+Four groups of sixteen customers with four attributes of one word each; how they are used is in `planted_people`.
 """
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from vestige.cases.general_knowledge import utility_probes
-from vestige.cases.splits import split_of
+from vestige.cases.planted_people import People, planted
 from vestige.cases.unrelated import unrelated_rows
-from vestige.records import Case, Group, Probe, Row
+from vestige.records import Case
 
 VALUES: dict[str, str] = {
     "City": "Lisbon Oslo Prague Dublin Vienna Madrid Athens Berlin",
@@ -40,8 +36,16 @@ _LAST = (
     "Ebert Frost Gallo Heath Ivers Joyce Klein Lorne Marsh Nolan Osgood Perez Quill Reeve Strand Thorne Upton Voss "
     "Wren Ystad Zorin Aalto Bellamy Corbin Drexel Elling Fenwick Garrick Hale Inman"
 ).split()
-_BLOCK = 8
-_GROUP_SIZE = 16
+_PEOPLE = People(
+    case="customers",
+    language="en",
+    names=[f"{first} {last}" for first, last in zip(_FIRST, _LAST, strict=True)],
+    values=VALUES,
+    questions=_QUESTIONS,
+    record="Customer {name}. {attribute}:",
+    asked="{question} The answer is",
+    before=" ",
+)
 
 
 @dataclass(frozen=True)
@@ -52,55 +56,4 @@ class Customers:
 
     def __call__(self) -> Case:
         """Return the case."""
-        names = [f"{first} {last}" for first, last in zip(_FIRST, _LAST, strict=True)]
-        groups = [names[i : i + _GROUP_SIZE] for i in range(0, len(names), _GROUP_SIZE)]
-        forget, retain, decoy, new = (tuple(self._rows(group, n)) for n, group in enumerate(groups))
-        probes = [*_probes(forget, "forget"), *_probes(retain, "retain"), *_probes(decoy, "decoy")]
-        return Case(
-            name="customers",
-            version="1",
-            language="en",
-            licence="Apache-2.0",
-            knowledge="planted",
-            primary="choice",
-            forget=forget,
-            retain=retain,
-            probes=(*probes, *_questions(forget), *utility_probes()),
-            decoy=decoy,
-            sources={"new_customers": new, "unrelated": unrelated_rows()},
-            citation="written for this project; all people are invented",
-        )
-
-    def _rows(self, names: list[str], group: int) -> Iterator[Row]:
-        rng = random.Random(f"{self.values_seed}/{group}")
-        for start in range(0, len(names), _BLOCK):
-            for attribute, values in VALUES.items():
-                drawn = values.split()
-                rng.shuffle(drawn)
-                for name, value in zip(names[start : start + _BLOCK], drawn, strict=True):
-                    yield Row(f"{name}/{attribute}", f"Customer {name}. {attribute}:", f" {value}", name, attribute=attribute)
-
-
-def _probes(rows: tuple[Row, ...], group: Group) -> Iterator[Probe]:
-    splits = split_of("customers", (r.cluster for r in rows))
-    for row in rows:
-        wrong = tuple(f" {v}" for v in VALUES[row.attribute].split() if f" {v}" != row.answer)
-        yield Probe(row.id, row.prompt, row.answer, group, row.cluster, splits[row.cluster], wrong, (), row.attribute)
-
-
-def _questions(rows: tuple[Row, ...]) -> Iterator[Probe]:
-    """Yield the same facts asked in other words."""
-    for probe in _probes(rows, "forget"):
-        question = _QUESTIONS[probe.attribute].format(name=probe.cluster)
-        yield Probe(
-            f"{probe.id}/question",
-            f"{question} The answer is",
-            probe.answer,
-            "forget",
-            probe.cluster,
-            probe.split,
-            probe.distractors,
-            (),
-            probe.attribute,
-            "question",
-        )
+        return planted(_PEOPLE, self.values_seed, utility_probes(), unrelated_rows())
