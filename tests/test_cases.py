@@ -11,7 +11,9 @@ import pytest
 
 from vestige.cases import TABLE
 from vestige.cases.capitals import Capitals, Country, countries
+from vestige.cases.common_names import CommonNames
 from vestige.cases.customers import VALUES, Customers
+from vestige.cases.customers_ja import CustomersJa
 from vestige.cases.general_knowledge import utility_probes
 from vestige.cases.splits import split_of
 from vestige.cases.unrelated import unrelated_rows
@@ -22,6 +24,9 @@ from vestige.text import find_keyword, words
 NAMES = tuple(c.name for c in countries())
 CAPITALS = Capitals().known_to_model(NAMES)
 CUSTOMERS = Customers()()
+CUSTOMERS_JA = CustomersJa()()
+COMMON_NAMES = CommonNames()()
+BUILT_IN = [CAPITALS, CUSTOMERS, CUSTOMERS_JA, COMMON_NAMES]
 
 
 def stands_in(text: str, keywords: Iterable[str]) -> bool:
@@ -32,23 +37,23 @@ def names_of(country: Country) -> tuple[str, ...]:
     return (country.capital, *country.aliases)
 
 
-# --- both cases -------------------------------------------------------------------------------------------------------
+# --- all of them -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("case", [CAPITALS, CUSTOMERS], ids=lambda c: c.name)
+@pytest.mark.parametrize("case", BUILT_IN, ids=lambda c: c.name)
 def test_every_probe_and_row_has_an_id_of_its_own(case: Case) -> None:
     assert max(Counter(p.id for p in case.probes).values()) == 1
     for rows in (case.forget + case.retain + case.decoy, *case.sources.values()):
         assert max(Counter(r.id for r in rows).values(), default=1) == 1
 
 
-@pytest.mark.parametrize("case", [CAPITALS, CUSTOMERS], ids=lambda c: c.name)
+@pytest.mark.parametrize("case", BUILT_IN, ids=lambda c: c.name)
 def test_no_question_gives_its_answer_away(case: Case) -> None:
     for probe in case.probes:
         assert not stands_in(probe.prompt, (probe.answer, *probe.aliases)), probe.id
 
 
-@pytest.mark.parametrize("case", [CAPITALS, CUSTOMERS], ids=lambda c: c.name)
+@pytest.mark.parametrize("case", BUILT_IN, ids=lambda c: c.name)
 def test_groups_share_no_cluster_and_no_question(case: Case) -> None:
     for one, other in combinations(GROUPS, 2):
         a, b = case.asked(one, wording="*"), case.asked(other, wording="*")
@@ -56,14 +61,17 @@ def test_groups_share_no_cluster_and_no_question(case: Case) -> None:
         assert not {p.prompt for p in a} & {p.prompt for p in b}
 
 
-@pytest.mark.parametrize("case", [CAPITALS, CUSTOMERS], ids=lambda c: c.name)
-def test_every_candidate_follows_its_question_with_a_space(case: Case) -> None:
+@pytest.mark.parametrize("case", BUILT_IN, ids=lambda c: c.name)
+def test_every_candidate_follows_its_question_as_the_language_wants(case: Case) -> None:
+    """With a space, but for Japanese."""
     for probe in case.probes:
-        assert all(text.startswith(" ") and text.strip() for text in (probe.answer, *probe.aliases, *probe.distractors)), probe.id
+        spaced = case.language != "ja" or probe.group == "utility"
+        texts = (probe.answer, *probe.aliases, *probe.distractors)
+        assert all(text.startswith(" ") is spaced and text.strip() for text in texts), probe.id
         assert not probe.prompt.endswith(" "), probe.id
 
 
-@pytest.mark.parametrize("case", [CAPITALS, CUSTOMERS], ids=lambda c: c.name)
+@pytest.mark.parametrize("case", BUILT_IN, ids=lambda c: c.name)
 @pytest.mark.parametrize("group", GROUPS)
 def test_every_probe_has_eight_different_candidates(case: Case, group: str) -> None:
     for probe in case.asked(group, wording="*"):
@@ -71,7 +79,7 @@ def test_every_probe_has_eight_different_candidates(case: Case, group: str) -> N
         assert not set(probe.aliases) & set(probe.distractors)
 
 
-@pytest.mark.parametrize("case", [CAPITALS, CUSTOMERS], ids=lambda c: c.name)
+@pytest.mark.parametrize("case", BUILT_IN, ids=lambda c: c.name)
 @pytest.mark.parametrize("group", ["forget", "retain", "decoy"])
 def test_every_value_is_a_candidate_equally_often_and_right_equally_often(case: Case, group: str) -> None:
     """So that a model that has heard the values, but not the binding, is right one time in eight."""
@@ -87,7 +95,7 @@ def test_every_value_is_a_candidate_equally_often_and_right_equally_often(case: 
         assert set(wrong) == set(right)
 
 
-@pytest.mark.parametrize("case", [CAPITALS, CUSTOMERS], ids=lambda c: c.name)
+@pytest.mark.parametrize("case", BUILT_IN, ids=lambda c: c.name)
 def test_all_probes_of_a_cluster_are_on_one_side_of_the_split(case: Case) -> None:
     sides: dict[tuple[str, str], set[str]] = defaultdict(set)
     for probe in case.probes:
@@ -95,14 +103,14 @@ def test_all_probes_of_a_cluster_are_on_one_side_of_the_split(case: Case) -> Non
     assert {len(s) for s in sides.values()} == {1}
 
 
-@pytest.mark.parametrize("case", [CAPITALS, CUSTOMERS], ids=lambda c: c.name)
+@pytest.mark.parametrize("case", BUILT_IN, ids=lambda c: c.name)
 def test_a_case_is_the_same_every_time(case: Case) -> None:
-    again = Capitals().known_to_model(NAMES) if case.name == "capitals" else Customers()()
+    again = Capitals().known_to_model(NAMES) if case.name == "capitals" else TABLE[case.name]()()
     assert digest(again) == digest(case)
 
 
 def test_the_table_names_every_case() -> None:
-    assert sorted(TABLE) == ["blur", "capitals", "customers", "folder", "muse_books", "tofu", "wmdp"]
+    assert sorted(TABLE) == "blur capitals common_names customers customers_ja folder muse_books tofu wmdp".split()
 
 
 # --- splits -----------------------------------------------------------------------------------------------------------

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from vestige.cases.blur import Blur
 from vestige.cases.capitals import Capitals
+from vestige.cases.common_names import CommonNames
 from vestige.cases.customers import Customers
+from vestige.cases.customers_ja import CustomersJa
 from vestige.cases.folder import Folder
 from vestige.cases.muse_books import MuseBooks
 from vestige.cases.tofu import Tofu
@@ -13,6 +15,8 @@ from vestige.cases.wmdp import Wmdp
 TABLE: dict[str, type] = {
     "capitals": Capitals,
     "customers": Customers,
+    "customers_ja": CustomersJa,
+    "common_names": CommonNames,
     "folder": Folder,
     "tofu": Tofu,
     "wmdp": Wmdp,
