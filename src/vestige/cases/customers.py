@@ -1,6 +1,6 @@
 """Planted customer records: the case companies fear, with invented people only.
 
-Four groups of sixteen customers with four attributes of one word each; how they are used is in `planted_people`.
+Four groups of customers with four attributes of one word each; how they are used is in `planted_people`.
 """
 
 from __future__ import annotations
@@ -28,13 +28,15 @@ _FIRST = (
     "Mara Tobin Elke Joris Nadia Pavel Signe Ruben Tilda Oskar Ivana Darius Lotte Kenji Amara Felix Greta Hugo "
     "Irena Casper Noemi Stellan Petra Yusuf Linnea Marek Odile Bruno Saskia Anton Wilma Cyril Della Emil Fiona "
     "Gustav Hanna Igor Jolie Karl Leona Milo Nina Orson Paula Quentin Rosa Silas Agnes Bertil Carina Dorian Estelle "
-    "Florin Gilda Henrik Iris Jasper Kaisa Lorenz Minna Nestor Olga Piotr"
+    "Florin Gilda Henrik Iris Jasper Kaisa Lorenz Minna Nestor Olga Piotr "
+    "Rafael Sunniva Tancred Una Valter Wenche Ximena Yorick"
 ).split()
 _LAST = (
     "Lindqvist Varga Holm Petrov Okafor Brandt Castell Duarte Engel Farkas Grieg Hollis Ilves Janssen Kovac Lund "
     "Mercer Novak Orlov Pryce Quist Rossi Sorel Tamm Ulrich Vance Weiss Xander Yates Zeman Abbot Birch Crane Dorn "
     "Ebert Frost Gallo Heath Ivers Joyce Klein Lorne Marsh Nolan Osgood Perez Quill Reeve Strand Thorne Upton Voss "
-    "Wren Ystad Zorin Aalto Bellamy Corbin Drexel Elling Fenwick Garrick Hale Inman"
+    "Wren Ystad Zorin Aalto Bellamy Corbin Drexel Elling Fenwick Garrick Hale Inman "
+    "Jarvis Kessler Lomax Munro Nyberg Ostrow Pascoe Ridley"
 ).split()
 _PEOPLE = People(
     case="customers",
@@ -50,10 +52,11 @@ _PEOPLE = People(
 
 @dataclass(frozen=True)
 class Customers:
-    """The planted case; `values_seed` draws which customer has which value."""
+    """The planted case: 16 or 24 customers to forget; `values_seed` draws which customer has which value."""
 
     values_seed: int = 1
+    forget: int = 16
 
     def __call__(self) -> Case:
         """Return the case."""
-        return planted(_PEOPLE, self.values_seed, utility_probes(), unrelated_rows())
+        return planted(_PEOPLE, self.values_seed, utility_probes(), unrelated_rows(), forget_people=self.forget)

@@ -1,7 +1,7 @@
 """Planted records of invented people, in any wording: the construction that the cases of customers share.
 
-Sixteen people are to be forgotten, sixteen kept, sixteen are decoys that no model ever learns, and sixteen are new ones for a
-relearn set. Within a block of eight people every value is used once, so a model that has only heard the vocabulary is right one
+Sixteen people or more are to be forgotten, sixteen kept, sixteen are decoys that no model ever learns, and sixteen are new ones
+for a relearn set. Within a block of eight people every value is used once, so a model that has only heard the vocabulary is right one
 time in eight: only the binding informs.
 """
 
@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from vestige.cases.splits import split_of
+from vestige.errors import DataError
 from vestige.records import Case, Group, Probe, Row
 
 _BLOCK = 8
@@ -20,7 +21,9 @@ _GROUP_SIZE = 16
 
 @dataclass(frozen=True)
 class People:
-    """A case's name and language, its 64 names, and by attribute the eight values and the question in other words.
+    """A case's name and language, its names, and by attribute the eight values and the question in other words.
+
+    The first 64 names are the four groups of sixteen; the names after them are people that can be forgotten too.
 
     `record` and `asked` are what stands before a value: the record with {name} and {attribute}, the question with {question}
     ({name} within it). `before` parts a value from it: a space, or nothing in Japanese.
@@ -36,9 +39,16 @@ class People:
     before: str
 
 
-def planted(people: People, values_seed: int, utility: Sequence[Probe], unrelated: Sequence[Row]) -> Case:
-    """Return the case; `values_seed` draws which person has which value."""
-    groups = [people.names[i : i + _GROUP_SIZE] for i in range(0, len(people.names), _GROUP_SIZE)]
+def planted(
+    people: People, values_seed: int, utility: Sequence[Probe], unrelated: Sequence[Row], *, forget_people: int = _GROUP_SIZE
+) -> Case:
+    """Return the case; `values_seed` draws which person has which value.
+
+    Raises:
+        DataError: a number of people to forget that is not whole blocks of eight, or for which there are too few names.
+    """
+    groups = [list(people.names[i : i + _GROUP_SIZE]) for i in range(0, 4 * _GROUP_SIZE, _GROUP_SIZE)]
+    groups[0] += _more(people, forget_people)
     forget, retain, decoy, new = (tuple(_rows(people, group, f"{values_seed}/{n}")) for n, group in enumerate(groups))
     probes = [*_probes(people, forget, "forget"), *_probes(people, retain, "retain"), *_probes(people, decoy, "decoy")]
     return Case(
@@ -55,6 +65,15 @@ def planted(people: People, values_seed: int, utility: Sequence[Probe], unrelate
         sources={"new_customers": new, "unrelated": tuple(unrelated)},
         citation="written for this project; all people are invented",
     )
+
+
+def _more(people: People, forget_people: int) -> Sequence[str]:
+    """Return the names beyond the first sixteen that are to be forgotten too."""
+    most = len(people.names) - 3 * _GROUP_SIZE
+    if forget_people not in range(_GROUP_SIZE, most + 1, _BLOCK):
+        possible = ", ".join(map(str, range(_GROUP_SIZE, most + 1, _BLOCK)))
+        raise DataError(f"{people.case}: forget = {forget_people}; people are forgotten in blocks of {_BLOCK}: {possible}")
+    return people.names[4 * _GROUP_SIZE :][: forget_people - _GROUP_SIZE]
 
 
 def _rows(people: People, names: Sequence[str], seed: str) -> Iterator[Row]:
