@@ -225,7 +225,7 @@ def test_too_few_passages_that_cannot_be_continued_are_an_error() -> None:
 def test_most_passages_of_a_famous_book_cannot_be_continued_by_a_small_model(
     book: str, record_property: Callable[[str, object], None]
 ) -> None:
-    """Measured with SmolLM2-135M-Instruct on 24 passages each: see docs/made-cases.md."""
+    """Measured with SmolLM2-135M-Instruct on 24 passages each: see docs/cases-made-here.md."""
     if not os.environ.get("VESTIGE_DATA"):
         pytest.skip("set VESTIGE_DATA to the folder of benchmark data to test against the real files")
     made = Verbatim(str(Path(os.environ["VESTIGE_DATA"]) / "public_domain" / book), forget=8, screened=24)
