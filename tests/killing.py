@@ -48,7 +48,7 @@ def cells_done(out: Path) -> int:
     return (out / "ledger.jsonl").read_bytes().count(b'"kind":"cell_done"')
 
 
-def kill_when_ledger_grows(plan: Path, out: Path, key: Path, delay: float) -> str:
+def kill_when_ledger_grows(plan: Path, out: Path, key: Path | None, delay: float) -> str:
     """Kill a run just when it commits a cell."""
     process = start(plan, out, key)
     before = lines_of(out)

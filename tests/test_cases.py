@@ -110,7 +110,7 @@ def test_a_case_is_the_same_every_time(case: Case) -> None:
 
 
 def test_the_table_names_every_case() -> None:
-    assert sorted(TABLE) == "blur capitals common_names customers customers_ja folder muse_books tofu wmdp".split()
+    assert sorted(TABLE) == "blur capitals common_names customers customers_ja folder muse_books tofu verbatim wmdp".split()
 
 
 # --- splits -----------------------------------------------------------------------------------------------------------

@@ -360,7 +360,18 @@ def test_all_json_parses_and_nothing_else_is_on_stdout(plan: Path, finished: Pat
 
 def test_list_settings_shows_every_fixed_key_of_a_plan() -> None:
     settings = json.loads(call("list", "settings", "--json")[1])["settings"]
-    assert list(settings) == ["[model]", "[learn]", "[METHOD.stop]", "[ask]", "[rule]", "[seeds]", "[run]"]
+    assert list(settings) == [
+        "[model]",
+        "[learn]",
+        "[METHOD.stop]",
+        "[ask]",
+        "[rule]",
+        "[writer]",
+        "[leaks]",
+        "[traces]",
+        "[seeds]",
+        "[run]",
+    ]
     plan = resolve(tomllib.loads(text_of("customers")))
     assert set(plan.described()["rule"]) == set(settings["[rule]"]["fields"])
     assert settings["[METHOD.stop]"]["fields"]["below"] == "required"

@@ -123,6 +123,58 @@ def test_two_people_under_one_name_in_two_splits_are_found_with_their_conflict(f
     assert "forget as well (forget.jsonl:1), where 'City' is ' Rome' and not ' Oslo': two under one name" in str(examined.problems[0])
 
 
+def numbered(name: str, number: str, value: str, asks: str = "{}. City:") -> dict[str, Any]:
+    return row(name, value, id=number, cluster=number, prompt=asks.format(name))
+
+
+NUMBERED = [numbered(f"Customer {n}", f"p{i}", v) for i, (n, v) in enumerate([("Ada Quist", "Rome"), ("Bo Orla Fenn", "Oslo")], start=1)]
+KEPT = [
+    numbered("Flo Marsh", "p5", "Lima"),
+    numbered("Ned Hale", "p6", "Baku"),
+    *(numbered(n, n, v) | {"attribute": "Birthplace"} for n, v in (("Gus", "Riga"), ("Hal", "Bonn"))),
+]
+OTHERS = [numbered("Mei Anne-Lin", "p3", "Kyiv"), numbered("Di Tamm", "p4", "Bern")]
+LIVES = "Where does {} live? In"
+
+
+@pytest.mark.parametrize(
+    ("kept", "named"),
+    [
+        (numbered("Ada Quist", "p9", "Oslo", LIVES), ["Ada Quist"]),
+        (numbered("Orla Fenn", "p9", "Rome", LIVES), ["Orla Fenn"]),  # the tail of another's name
+        (numbered("Ada Quist", "p9", "Rome", LIVES), []),  # no conflict: the same city
+        (numbered("Customer Ada Smith", "p9", "Oslo", LIVES), []),  # "Customer Ada" is nobody's name
+        (numbered("Ada Quist", "p9", "Oslo", LIVES) | {"attribute": "Birthplace"}, []),  # another fact
+        (numbered("Mei Anne-Lin", "p9", "Oslo", LIVES), ["Mei Anne-Lin"]),
+        (numbered("Eve Moss", "p9", "Oslo", LIVES), []),
+    ],
+)
+def test_two_people_under_one_name_are_found_where_clusters_are_numbers(
+    kept: dict[str, Any], named: list[str], found: Callable[..., Examined]
+) -> None:
+    examined = found(forget=[*NUMBERED, *OTHERS], retain=[kept, *KEPT])
+    told = [w for w in examined.warnings if w.kind == "one name"]
+    assert examined.problems == []
+    assert [(w.file, w.line, w.field) for w in told] == [("retain.jsonl", 1, "cluster") for _ in named]
+    assert all(f"names '{name}'" in str(w) and "where 'City' is" in str(w) for name, w in zip(named, told, strict=True))
+
+
+def test_a_place_in_the_questions_of_two_clusters_is_nobodys_name(found: Callable[..., Examined]) -> None:
+    forget = [
+        numbered(n, f"p{i}", v, "{} of New York City. Pet:") for i, (n, v) in enumerate([("Ada", "cat"), ("Bo", "dog"), ("Cy", "owl")])
+    ]
+    examined = found(forget=forget, retain=[numbered("Eve", "p8", "emu", "{} of New York City. Pet:"), RETAIN[1]])
+    assert not [w for w in examined.warnings if w.kind == "one name"]
+
+
+def test_a_place_in_one_of_three_questions_of_a_cluster_is_not_its_name(found: Callable[..., Examined]) -> None:
+    asks = ("{}, of Cape Town. City:", "{}. City:", "The town of {} is")
+    more = [numbered("Ada Quist", "p1", "Rome", a) | {"id": f"p1/{i}"} for i, a in enumerate(asks)]
+    kept = numbered("Eve Moss", "p8", "Oslo", "{}, of Cape Town. City:")
+    examined = found(forget=[*more, NUMBERED[1], *OTHERS], retain=[kept, *KEPT])
+    assert not [w for w in examined.warnings if w.kind == "one name"]
+
+
 SENTENCE = "The old mill by the river was sold in March to a baker from Riga."
 PROSE = [text(f"chapter {n}", s) for n, s in enumerate((SENTENCE, "Nothing else happened that spring.", "The summer was dry."))]
 ASKED = [

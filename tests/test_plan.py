@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import pytest
 
+from vestige import cases
 from vestige import plan as plans
 from vestige.errors import PlanError
 from vestige.plan import Plan, resolve
@@ -31,8 +32,11 @@ FULL: dict[str, Any] = {
     "unlearn": {"method": "npo", "lr": 1e-5, "stop": {"below": 0.1, "every": 3, "group": "forget", "split": "test"}},
     "liar": {"method": "mask", "steps": 3, "stop": {"below": 0.1}},
     "broken": {"method": "noise", "scale": 0.1, "stop": {"below": 0.1, "group": "utility"}},
-    "relearn_sets": [{"recipe": "rtt_fold"}, {"recipe": "source", "source": "unrelated"}],
+    "relearn_sets": [{"recipe": "rtt_fold"}, {"recipe": "source", "source": "unrelated"}, {"recipe": "paraphrases", "max_new": 32}],
+    "writer": {"url": "http://127.0.0.1:8000/v1", "model": "m", "api": "chat", "key_env": "WRITER_KEY"},
     "attacks": [{"method": "relearn", "steps": 8, "probe_at": [2, 8]}],
+    "leaks": {"v_information": True},
+    "traces": {"names": ["gradient_cosine"]},
     "ask": {"max_new": 4, "greedy": "every", "precision": "float32"},
     "rule": {"delta": 0.2, "alpha": 0.02, "utility_ratio": 0.7, "utility_min": 0.1, "known_min": 0.4},
     "seeds": {"values": [0, 1], "vary": ["attack"]},
@@ -119,7 +123,8 @@ def test_what_a_plan_describes_is_a_plan_again_with_the_same_digest(name: str) -
 
 
 TABLES = (
-    "model case learn unlearn unlearn.stop liar liar.stop broken broken.stop relearn_sets.0 relearn_sets.1 attacks.0 ask rule seeds run"
+    "model case learn unlearn unlearn.stop liar liar.stop broken broken.stop relearn_sets.0 relearn_sets.1 attacks.0 "
+    "writer leaks traces ask rule seeds run"
 ).split()
 
 
@@ -150,6 +155,9 @@ def test_an_unknown_key_is_refused_at_every_level(where: str) -> None:
         ("ask", "maxnew", "max_new"),
         ("rule", "dleta", "delta"),
         ("seeds", "value", "values"),
+        ("writer", "modle", "model"),
+        ("leaks", "vinformation", "v_information"),
+        ("traces", "name", "names"),
         ("run", "worker", "workers"),
     ],
 )
@@ -177,6 +185,8 @@ def test_a_misspelt_required_key_is_not_reported_as_missing() -> None:
         ("ask.greedy", "end", "ends"),
         ("unlearn.stop.group", "forgets", "forget"),
         ("learn.train", "al", "all"),
+        ("traces.names", ["gradient_cosin"], "gradient_cosine"),
+        ("writer.api", "chats", "chat"),
     ],
 )
 def test_a_misspelt_choice_names_the_nearest(where: str, value: Any, meant: str) -> None:
@@ -256,7 +266,7 @@ def test_probe_steps_rise_and_end_with_the_attack(probe_at: list[int]) -> None:
     [
         ("vestige", "the version of the plan schema"),
         ("name", "'name'"),
-        ("case", "[case]: expected a table with the key 'name', one of: blur, capitals, customers, folder, muse_books, tofu, wmdp"),
+        ("case", f"[case]: expected a table with the key 'name', one of: {', '.join(sorted(cases.TABLE))}"),
         ("unlearn", "[unlearn]: missing"),
         ("unlearn.method", "[unlearn]: expected a table with the key 'method'"),
         ("unlearn.stop.below", "unlearn.stop.below' is missing"),
@@ -294,6 +304,10 @@ def test_names_in_any_script_are_fine() -> None:
         ("seeds.values", [], "distinct seeds"),
         ("seeds.values", [1, 1], "distinct seeds"),
         ("attacked", ["subject", "subject"], "each role once"),
+        ("traces.names", ["loss_ratio", "loss_ratio"], "each name once"),
+        ("relearn_sets", [{"recipe": "rtt_fold"}], "[writer]: no relearn set of this plan is written by a model"),
+        ("writer.local", "smollm2-135m-instruct", "'writer.url': a writer with the key 'local' does not read it"),
+        ("writer.form", "chat", "'writer.form': a writer with the key 'url' does not read it"),
     ],
 )
 def test_what_nothing_would_read_is_refused_in_a_plan_that_unlearns(where: str, value: Any, says: str) -> None:
@@ -315,6 +329,58 @@ def test_what_nothing_would_read_is_refused_in_a_plan_that_unlearns(where: str, 
 def test_what_nothing_would_read_is_refused_in_an_audit_of_a_checkpoint(where: str, value: Any, says: str) -> None:
     assert resolve(CHECKPOINT).audits_a_checkpoint
     assert says in refused(changed(where, value, CHECKPOINT))
+
+
+# --- who writes -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("recipe", ["paraphrases", "general_knowledge"])
+def test_a_recipe_that_a_model_writes_needs_a_writer(recipe: str) -> None:
+    said = refused(changed("relearn_sets.1", {"recipe": recipe}, changed("writer", None)))
+    assert f"[writer]: missing; relearn_sets[1] ({recipe}) is written by a model: give url and model" in said
+
+
+@pytest.mark.parametrize(
+    ("writer", "says"),
+    [
+        ({}, "expected url and model of an OpenAI-compatible endpoint, or local"),
+        ({"model": "m"}, "expected url and model of an OpenAI-compatible endpoint, or local"),
+        ({"url": "http://127.0.0.1/v1"}, "[writer]: endpoint: `model` is empty"),
+        ({"url": "127.0.0.1", "model": "m"}, "[writer]: endpoint: `url` must be an http or https address"),
+        ({"local": "m", "api": "completions"}, "'writer.api'"),
+    ],
+)
+def test_a_writer_that_cannot_be_asked_is_refused(writer: dict[str, Any], says: str) -> None:
+    assert says in refused(changed("writer", writer))
+
+
+def test_a_key_or_a_password_in_a_plan_is_refused_and_not_repeated() -> None:
+    for place, value in (("key_env", "sk-canary-0123"), ("url", "https://user:canary@example.org/v1")):
+        said = refused(changed(f"writer.{place}", value))
+        assert "[writer]" in said or "'writer.key_env'" in said
+        assert "canary" not in said
+
+
+def test_where_the_key_of_a_writer_is_decides_nothing_and_is_not_told() -> None:
+    plan = resolve(FULL)
+    assert plan.writer is not None
+    assert plan.writer.key_env == "WRITER_KEY"
+    assert plan.described()["writer"] == {"url": "http://127.0.0.1:8000/v1", "model": "m", "api": "chat"}
+    assert resolve(changed("writer.key_env", "OTHER_KEY")).digest() == plan.digest()
+    assert resolve(changed("writer.model", "n")).digest() != plan.digest()
+
+
+def test_a_local_writer_says_its_model_and_form() -> None:
+    plan = resolve(changed("writer", {"local": "smollm2-135m-instruct", "form": "plain"}))
+    assert plan.described()["writer"] == {"local": "smollm2-135m-instruct", "form": "plain"}
+
+
+def test_a_plan_without_writer_leaks_and_traces_has_the_digest_it_had_before_they_existed() -> None:
+    for name in BUILT_IN:
+        said = resolve(tomllib.loads(text_of(name))).described()
+        assert not {"writer", "leaks", "traces"} & set(said)
+        asking = resolve({**tomllib.loads(text_of(name)), "leaks": {"v_information": False}, "traces": {"names": []}})
+        assert asking.described() == said
 
 
 def load_text(tmp_path: Path, content: bytes) -> str:
@@ -401,10 +467,20 @@ def numbers_of(plan: Plan) -> list[tuple[str, Any]]:
     fields(plan.ask, "ask")
     fields(plan.rule, "rule")
     fields(plan.relearn_sets[1].action.made, "relearn_sets.1")
+    fields(plan.relearn_sets[2].action.made, "relearn_sets.2")
+    found.extend((f"writer.{name}", value) for name, value in (("url", "http://127.0.0.1:1/v1"), ("model", "n"), ("api", "completions")))
     fields(plan.attacks[0].action.made, "attacks.0", skip=("steps",))  # steps move the probe steps as well: below
     found += [("seeds.values", [0, 2]), ("seeds.vary", ["learn"]), ("attacked", ["subject"]), ("attacks.0.probe_at", [4, 8])]
     found += [("attacks.0", {"method": "relearn", "steps": 9, "probe_at": [2, 9]}), ("unlearn", {"method": "gradient_ascent"})]
-    found += [("relearn_sets", FULL["relearn_sets"][:1]), ("liar", None), ("broken", None), ("learn", None), ("unlearn.stop", None)]
+    found += [
+        ("relearn_sets", FULL["relearn_sets"][::2]),
+        ("leaks", None),
+        ("traces", None),
+        ("liar", None),
+        ("broken", None),
+        ("learn", None),
+        ("unlearn.stop", None),
+    ]
     return found
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from vestige import plan
 from vestige.lab import model_sources
+from vestige.writer import Writer
 
 _REQUIRED = "required"
 
@@ -16,13 +17,17 @@ _REQUIRED = "required"
 def catalogue(what: str | None = None) -> dict[str, Any]:
     """Return the tables, or the one that is asked for."""
     known = plan.tables()
-    settings = {"model": plan.Models, "learn": known.learn, "METHOD.stop": plan.Stop, "ask": plan.Ask, "rule": plan.Rule}
+    settings = {"model": plan.Models, "learn": known.learn, "METHOD.stop": plan.Stop, "ask": plan.Ask, "rule": plan.Rule, "writer": Writer}
     found: dict[str, Any] = {
         "cases": _entries(known.cases),
         "relearn-sets": _entries(known.relearn_sets),
         "methods": _entries(known.methods),
         "attacks": _entries(known.attacks),
-        "settings": {f"[{name}]": _entry(kind) for name, kind in {**settings, "seeds": plan.Seeds, "run": plan.Run}.items()},
+        "traces": _entries(known.traces),
+        "settings": {
+            f"[{name}]": _entry(kind)
+            for name, kind in {**settings, "leaks": plan.Leaks, "traces": plan.Traces, "seeds": plan.Seeds, "run": plan.Run}.items()
+        },
         "models": {
             name: {"about": f"{m.parameters} parameters, {m.licence}", "install": m.install} for name, m in model_sources.KNOWN.items()
         },

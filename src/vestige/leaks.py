@@ -26,7 +26,7 @@ from vestige.records import Fold, Missing, Probe, RelearnSet, Row
 from vestige.similarity import Embed
 from vestige.v_information import Score, Told, told
 
-__all__ = ["Finding", "FoldLeaks", "check", "search", "without_leaks"]
+__all__ = ["Finding", "FoldLeaks", "asks_about", "check", "search", "telling", "without_leaks"]
 
 NEARLY_THE_SAME = 0.8
 """Jaccard similarity from which on a row nearly repeats a text."""
@@ -58,7 +58,7 @@ def check(
     *,
     forget: Sequence[Row] = (),
     embed: Embed | None = None,
-    score: Score | None = None,
+    score: Score | Missing | None = None,
 ) -> tuple[FoldLeaks, ...]:
     """Return, fold by fold, which of the probes asked there are clean, suspect or leaked.
 
@@ -73,9 +73,11 @@ def _asked(fold: Fold, probes: Sequence[Probe]) -> list[Probe]:
     return [p for p in probes if p.id in asks]
 
 
-def _check_fold(fold: Fold, probes: Sequence[Probe], forget: Sequence[Row], embed: Embed | None, score: Score | None) -> FoldLeaks:
+def _check_fold(
+    fold: Fold, probes: Sequence[Probe], forget: Sequence[Row], embed: Embed | None, score: Score | Missing | None
+) -> FoldLeaks:
     informed = tuple(told(fold.rows, probes, score)) if score else ()
-    findings = [*search(fold.rows, probes), *_nearly_repeated(fold.rows, probes, forget), *_telling(informed, fold.rows, probes)]
+    findings = [*search(fold.rows, probes), *_nearly_repeated(fold.rows, probes, forget), *telling(informed, fold.rows, probes)]
     if embed and fold.rows and probes:
         findings += _alike_in_meaning(fold.rows, probes, embed)
     leaked = {f.probe for f in findings if f.leaked}
@@ -104,7 +106,7 @@ def _kept(fold: Fold, probes: Sequence[Probe], name: str) -> Fold:
 def _nearly_repeated(rows: Iterable[Row], probes: Sequence[Probe], forget: Sequence[Row]) -> Iterator[Finding]:
     """Yield a finding where a row nearly repeats a probe with its answer, or a forget row that probes ask about."""
     texts = [(p.prompt + p.answer, [p]) for p in probes]
-    texts += [(row.text, [p for p in probes if _asks_about(p, row)]) for row in forget]
+    texts += [(row.text, [p for p in probes if asks_about(p, row)]) for row in forget]
     near = NearDuplicates([text for text, _ in texts], least=NEARLY_THE_SAME)
     for row in rows:
         for number, _ in near.of(row.text):
@@ -112,11 +114,13 @@ def _nearly_repeated(rows: Iterable[Row], probes: Sequence[Probe], forget: Seque
             yield from (Finding(p.id, row.id, text, False, "near-duplicate", (0, len(row.text))) for p in asking)
 
 
-def _asks_about(probe: Probe, row: Row) -> bool:
+def asks_about(probe: Probe, row: Row) -> bool:
+    """Return whether a probe asks about the cluster, and the attribute if both have one, of a row."""
     return probe.cluster == row.cluster and (not probe.attribute or not row.attribute or probe.attribute == row.attribute)
 
 
-def _telling(informed: Iterable[Told], rows: Sequence[Row], probes: Sequence[Probe]) -> Iterator[Finding]:
+def telling(informed: Iterable[Told], rows: Sequence[Row], probes: Sequence[Probe]) -> Iterator[Finding]:
+    """Yield a finding for every pair whose row makes the answer suspect."""
     lengths, answers = {r.id: len(r.text) for r in rows}, {p.id: p.answer.strip() for p in probes}
     for pair in informed:
         if not isinstance(pair.nats, Missing) and pair.nats >= TELLING:

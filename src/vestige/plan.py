@@ -20,6 +20,7 @@ from typing import Any, Literal
 from vestige.cases.source_files import located
 from vestige.errors import PlanError, nearest
 from vestige.records import digest, plain
+from vestige.writer import Writer
 
 SCHEMA = 1
 # Fields of cases and recipes that name a folder, a file or a hub data set.
@@ -135,6 +136,20 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Leaks:
+    """What the leak check does beyond reading: `v_information` asks a never-exposed model how much each row tells of an answer."""
+
+    v_information: bool = False
+
+
+@dataclass(frozen=True)
+class Traces:
+    """What is measured inside the unlearned model before it is attacked, by name."""
+
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Plan:
     """A resolved plan."""
 
@@ -153,6 +168,9 @@ class Plan:
     rule: Rule = field(default_factory=Rule)
     seeds: Seeds = field(default_factory=Seeds)
     run: Run = field(default_factory=Run)
+    writer: Writer | None = None
+    leaks: Leaks = field(default_factory=Leaks)
+    traces: Traces = field(default_factory=Traces)
 
     def described(self) -> dict[str, Any]:
         """Return everything that decides a number, with all defaults resolved."""
@@ -169,6 +187,9 @@ class Plan:
             "ask": plain(self.ask),
             "rule": plain(self.rule),
             "seeds": plain(self.seeds),
+            **({"writer": self.writer.described()} if self.writer else {}),
+            # Written out only where asked for: a plan without them keeps the digest it had before they existed.
+            **{name: plain(part) for name, part in (("leaks", self.leaks), ("traces", self.traces)) if part != type(part)()},
         }
 
     def digest(self) -> str:
@@ -193,16 +214,17 @@ class Tables:
     relearn_sets: Mapping[str, type]
     methods: Mapping[str, type]
     attacks: Mapping[str, type]
+    traces: Mapping[str, type]
     learn: type
 
 
 def tables() -> Tables:
     """Return the tables of the house (this imports the lab, and torch with it)."""
     from vestige import cases, relearn_sets
-    from vestige.lab import attacks, unlearn
+    from vestige.lab import attacks, traces, unlearn
     from vestige.lab.learn import Learn
 
-    return Tables(cases.TABLE, relearn_sets.TABLE, unlearn.TABLE, attacks.TABLE, Learn)
+    return Tables(cases.TABLE, relearn_sets.TABLE, unlearn.TABLE, attacks.TABLE, traces.TABLE, Learn)
 
 
 def load(path: Path) -> Plan:
@@ -244,18 +266,22 @@ def resolve(document: Mapping[str, Any], *, folder: Path = Path(".")) -> Plan:
     attacks = tuple(_attack(known, table, f"attacks[{i}]") for i, table in enumerate(_tables_of(doc, "attacks")))
     attacked = _attacked(doc.pop("attacked", list(DEFAULT_ATTACKED)))
     parts = {key: build(kind, doc.pop(key, {}), key) for key, kind in _PARTS.items()}
+    parts["writer"] = build(Writer, doc.pop("writer"), "writer") if "writer" in doc else None
+    _known_traces(parts["traces"].names, known.traces)
     if doc:
         key = next(iter(doc))
         raise PlanError(f"unknown key {key!r}: {nearest(key, _TOP)}")
     plan = Plan(name, models, case, learn, steps["unlearn"], steps["liar"], teach, steps["broken"], sets, attacks, attacked, **parts)
     _check(plan)
+    _check_writer(plan)
     return plan
 
 
 # A run's folder is named after it: no separators, nothing that hides or climbs.
 _NAME = re.compile(r"\w[\w .-]*")
-_PARTS: dict[str, type] = {"ask": Ask, "rule": Rule, "seeds": Seeds, "run": Run}
-_TOP = "vestige name model case learn teach unlearn liar broken relearn_sets attacks attacked ask rule seeds run".split()
+_PARTS: dict[str, type] = {"ask": Ask, "rule": Rule, "seeds": Seeds, "run": Run, "leaks": Leaks, "traces": Traces}
+_TOP = """vestige name model case learn teach unlearn liar broken relearn_sets writer attacks attacked leaks traces ask rule seeds
+run""".split()
 
 
 def build(kind: type, table: Any, where: str) -> Any:
@@ -387,6 +413,29 @@ def _attacked(value: Any) -> tuple[str, ...]:
     if len(set(roles)) != len(roles):
         raise PlanError(f"key 'attacked': expected each role once, seen {list(roles)}")
     return roles
+
+
+def _known_traces(names: tuple[str, ...], table: Mapping[str, type]) -> None:
+    for name in names:
+        if name not in table:
+            raise PlanError(f"key 'traces.names': no {name!r}; {nearest(name, table)}")
+    if len(set(names)) != len(names):
+        raise PlanError(f"key 'traces.names': expected each name once, seen {list(names)}")
+
+
+def _check_writer(plan: Plan) -> None:
+    """Refuse a recipe that lets a model write in a plan that names none, and a writer that nobody asks."""
+    needing = [i for i, text in enumerate(plan.relearn_sets) if "ask" in getattr(text.action.made, "helpers", ())]
+    if plan.writer is None and needing:
+        name = plan.relearn_sets[needing[0]].action.name
+        raise PlanError(
+            f"[writer]: missing; relearn_sets[{needing[0]}] ({name}) is written by a model: give url and model of an OpenAI-compatible "
+            "endpoint, or local, a model on this machine"
+        )
+    if plan.writer is not None:
+        if not needing:
+            raise PlanError("[writer]: no relearn set of this plan is written by a model; remove the table")
+        plan.writer.check()
 
 
 def _models(table: Any) -> Models:

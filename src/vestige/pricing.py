@@ -26,6 +26,12 @@ def price(plan: Plan) -> dict[str, Any]:
     notes = ["times are estimates for SmolLM2-135M on cores like those of the README's table"]
     if screened:
         notes.append("the case is made after asking the model what it knows; here as if it knew everything")
+    if plan.writer:
+        notes.append("what a model is to write is not written yet; its relearn sets are shown with a stand-in of the longest texts allowed")
+    if any(text.tokens for text in plan.relearn_sets):
+        notes.append("budgets in tokens are kept by an estimate from characters; the run counts with the model's own tokenizer")
+    if plan.traces.names or plan.leaks.v_information:
+        notes.append("what traces and V-information take is not counted")
     return {
         "plan": plan.name,
         "digest": plan.digest(),

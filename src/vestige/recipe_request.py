@@ -61,7 +61,7 @@ def _cut(fold: Fold, name: str, request: Request) -> Fold:
     rows: list[Row] = []
     spent = 0
     for row in fold.rows:
-        spent += request.count(row.text)
+        spent += request.count(row.text) if request.tokens is not None else 0
         if len(rows) == request.examples or (request.tokens is not None and spent > request.tokens):
             break
         rows.append(row)

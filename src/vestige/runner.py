@@ -11,8 +11,9 @@ import json
 import platform
 import shutil
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache, cached_property
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,16 +21,23 @@ from typing import Any
 from vestige.blobs import Blobs
 from vestige.desk import metrics, run_folder
 from vestige.errors import DataError, PlanError, RunError, UsageError
-from vestige.graph import Cell, Graph, Source, build
+from vestige.graph import Arm, Cell, Graph, Source, build
 from vestige.lab import model_sources
 from vestige.lab.cell import Outcome, Question, Task
+from vestige.lab.models import LanguageModel, without_weights
+from vestige.lab.tracing import Material, Trace
 from vestige.ledger import Ledger
-from vestige.plan import Plan, Text
+from vestige.never_exposed import NeverExposed, never_exposed
+from vestige.plan import Plan
 from vestige.progress import Progress
-from vestige.recipe_request import Request, told_apart, within_budget
 from vestige.recording import Recorder
-from vestige.records import Answer, Case, Group, RelearnSet, plain
-from vestige.workers import Job, Pool, Said
+from vestige.recording_relearn import record_v_information
+from vestige.records import Answer, Case, Group, Missing, RelearnSet, plain
+from vestige.run_traces import material, trace_lines, traced_arms, traces_of
+from vestige.target import Target
+from vestige.v_information import Score, informs
+from vestige.workers import Job, Pool, Said, outcome_of
+from vestige.written_sets import PRICED, Helpers, Kept, Sets, sets_of
 
 
 class Interrupted(RunError):
@@ -49,11 +57,17 @@ class _Session:
     recorder: Recorder
     pool: Pool
     progress: Progress
+    sets: Sets
     done: set[str] = field(default_factory=set)
     states: dict[str, tuple[str, int]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     given: set[str] = field(default_factory=set)
     stopping: bool = False
+
+    @cached_property
+    def traced(self) -> Mapping[str, Arm]:
+        """The cells before which the unlearned model is looked into, with the arm each is."""
+        return traced_arms(self.plan, self.graph)
 
     def state_folder(self, cell: str) -> Path:
         """Return where a cell's model is kept while other cells need it."""
@@ -124,12 +138,13 @@ def _work(plan: Plan, folder: Path, recorder: Recorder, quiet: bool, *, finished
     pool = Pool(plan.run.workers, metrics.score)
     try:
         case = _case(plan, recorder, pool, progress)
-        graph, sets = graph_of(plan, case, recorder.blobs.key)
-        session = _Session(folder, plan, case, graph, recorder, pool, progress)
+        helpers, score = _helpers(plan, case, recorder, pool, progress)
+        graph, sets = graph_of(plan, case, recorder.blobs.key, sets_of(plan, case, helpers))
+        session = _Session(folder, plan, case, graph, recorder, pool, progress, sets)
         _refuse_other_inputs(session)
         if finished:
             return
-        _begin(session, sets)
+        _begin(session, helpers.count, score)
         with _stops_gently(session):
             _carry_out(session)
     finally:
@@ -138,25 +153,36 @@ def _work(plan: Plan, folder: Path, recorder: Recorder, quiet: bool, *, finished
     _finish(session)
 
 
-def graph_of(plan: Plan, case: Case, key: bytes = b"") -> tuple[Graph, Mapping[Group, tuple[RelearnSet, ...]]]:
-    """Return the cells of a plan and its relearn sets by probe group."""
-    groups: tuple[Group, ...] = ("forget", "decoy") if plan.teach else ("forget",)
-    sets: dict[Group, tuple[RelearnSet, ...]] = {}
-    for group in groups:
-        sets[group] = told_apart([_made(text, case, group) for text in plan.relearn_sets])
-    names = [s.name for s in sets["forget"]]
-    if len(set(names)) != len(names):
-        raise PlanError(f"[[relearn_sets]]: two sets have one name: {', '.join(names)}")
+def graph_of(plan: Plan, case: Case, key: bytes = b"", sets: Sets | None = None) -> tuple[Graph, Sets]:
+    """Return the cells of a plan and its relearn sets by probe group; without `sets`, as they can be told before anything is loaded."""
+    chosen = sets_of(plan, case, PRICED) if sets is None else sets
     models = [m for m in (plan.models.name, plan.models.unlearned, plan.models.original, plan.models.twin) if m]
     if plan.audits_a_checkpoint:
         models.remove(plan.models.name)
     fingerprints = {m: model_sources.fingerprint(m) for m in models}
-    return build(Source(plan, case, sets, fingerprints, key)), sets
+    return build(Source(plan, case, chosen, fingerprints, key)), chosen
 
 
-def _made(text: Text, case: Case, group: Group) -> tuple[RelearnSet, Request]:
-    request = Request(group, text.seed, text.examples or None, text.tokens or None)
-    return within_budget(text.action.made(case, request), request), request
+def _helpers(plan: Plan, case: Case, recorder: Recorder, pool: Pool, progress: Progress) -> tuple[Helpers, Score | Missing]:
+    """Return what helps to make the relearn sets, and what scores answers under a model that was never exposed to them."""
+
+    @cache
+    def tokenizer() -> LanguageModel:
+        return without_weights(plan.models.unlearned or plan.models.name)
+
+    def count(text: str) -> int:
+        return len(tokenizer().tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    @cache
+    def writer() -> Target:
+        assert plan.writer is not None
+        progress.note(f"a relearn set is being written by {plan.writer.local or plan.writer.model}")
+        return plan.writer.opened(plan.models.device)
+
+    found = never_exposed(plan, case)
+    score = found if isinstance(found, Missing) else NeverExposed(found, plan, lambda job: outcome_of(pool, job))
+    inform = informs(score) if plan.leaks.v_information else None
+    return Helpers(count, writer, inform, Kept(recorder, plan, case)), score
 
 
 def _case(plan: Plan, recorder: Recorder, pool: Pool, progress: Progress) -> Case:
@@ -178,14 +204,7 @@ def _screen(plan: Plan, recorder: Recorder, pool: Pool) -> dict[str, Any]:
     probes = plan.case.made.screen()
     task = Task(None, {}, 0, (Question("end", "greedy", probes),), plan.ask.max_new, plan.ask.precision)
     start = plan.models.original or plan.models.unlearned or plan.models.name
-    pool.give(Job("screen", task, start, None, plan.models.device, None))
-    while pool.running:
-        for said in pool.hear():
-            if said.error:
-                raise RunError(said.error)
-            if said.outcome:
-                return _note_known(probes, said.outcome, recorder)
-    raise RunError("the screening of the case ended without an answer")
+    return _note_known(probes, outcome_of(pool, Job("screen", task, start, None, plan.models.device, None)), recorder)
 
 
 def _note_known(probes: Any, outcome: Outcome, recorder: Recorder) -> dict[str, Any]:
@@ -197,15 +216,13 @@ def _note_known(probes: Any, outcome: Outcome, recorder: Recorder) -> dict[str, 
     return body
 
 
-def _begin(session: _Session, sets: Mapping[Group, tuple[RelearnSet, ...]]) -> None:
+def _begin(session: _Session, count: Callable[[str], int], score: Score | Missing) -> None:
     """Write the header and the leak checks of a new run, or read what a former session did."""
     lines = session.recorder.ledger.lines
     if not any(line["kind"] == "header" for line in lines):
-        for group, chosen in sets.items():
-            probes = session.case.asked(group, wording="*")
+        for group, chosen in session.sets.items():
             for relearn_set in chosen:
-                suspect, leaked = session.recorder.leak_check(relearn_set, group, probes)
-                session.progress.note(f"leak check  {relearn_set.name} ({group}): {leaked} leaked, {suspect} suspect")
+                _check(session, relearn_set, group, count, score)
         session.recorder.header(session.plan, session.case, session.graph, environment())
     for line in lines:
         if line["kind"] == "cell_done":
@@ -216,6 +233,17 @@ def _begin(session: _Session, sets: Mapping[Group, tuple[RelearnSet, ...]]) -> N
     if reused:
         session.progress.note(f"resuming: {reused} of {len(session.graph.cells)} cells are done")
     session.progress.total = sum(size_of(c) for c in session.graph.cells.values() if c.digest not in session.done)
+
+
+def _check(session: _Session, chosen: RelearnSet, group: Group, count: Callable[[str], int], score: Score | Missing) -> None:
+    """Write what the leak check finds in a relearn set, what may predict its effect, and, if asked for, how much its rows tell."""
+    recorder, probes = session.recorder, session.case.asked(group, wording="*")
+    suspect, leaked = recorder.leak_check(chosen, group, probes, count=count)
+    session.progress.note(f"leak check  {chosen.name} ({group}): {leaked} leaked, {suspect} suspect")
+    if session.plan.leaks.v_information:
+        telling = record_v_information(recorder, chosen, group, probes, score)
+        says = score.reason if isinstance(score, Missing) else f"{len(telling)} suspect"
+        session.progress.note(f"V-information  {chosen.name} ({group}): {says}")
 
 
 def size_of(cell: Cell) -> float:
@@ -297,10 +325,17 @@ def _job(session: _Session, cell: Cell) -> Job:
         stop.below if stop else None,
         stop.every if stop else 1,
         cell.stop_probes,
+        *_looks(session, cell, remake=remake),
     )
     start_digest = session.states[parent.digest][0] if parent else None
     save_to = session.state_folder(cell.digest) if cell.action and session.graph.children(cell.digest) else None
     return Job(cell.digest, task, start, start_digest, session.plan.models.device, save_to)
+
+
+def _looks(session: _Session, cell: Cell, *, remake: bool) -> tuple[tuple[tuple[str, Trace], ...], Material | None]:
+    """Return the traces to be taken before a cell acts, and what they look at."""
+    arm = None if remake else session.traced.get(cell.digest)
+    return (traces_of(session.plan), material(session.case, session.sets, cell, arm)) if arm else ((), None)
 
 
 def _heard(session: _Session, said: Said) -> None:
@@ -324,6 +359,11 @@ def _done(session: _Session, cell: Cell, outcome: Outcome) -> None:
             session.failed[cell.digest] = "made again, it came out different"
             session.recorder.failed(cell, "made again, its weights differ from those recorded: another machine or library?")
         return
+    if outcome.traces:
+        # Committed with the cell: a cell that is done has its traces.
+        parent = session.states[session.graph.cells[cell.parent or ""].digest][0]
+        for line in trace_lines(session.traced[cell.digest], parent, outcome.traces, traces_of(session.plan)):
+            session.recorder.ledger.add("measurement", line)
     session.recorder.done(cell, outcome, kept=session.plan.run.keep_states)
     session.states[cell.digest] = (outcome.state, outcome.spent.steps)
     session.done.add(cell.digest)

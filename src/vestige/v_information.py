@@ -44,7 +44,7 @@ class Told:
     nats: float | Missing
 
 
-def told(rows: Sequence[Row], probes: Sequence[Probe], score: Score | None, *, most: int = SHORTLIST) -> list[Told]:
+def told(rows: Sequence[Row], probes: Sequence[Probe], score: Score | Missing | None, *, most: int = SHORTLIST) -> list[Told]:
     """Return the V-information of every shortlisted pair, probe by probe, from the row that shares most words on.
 
     Raises:
@@ -53,7 +53,7 @@ def told(rows: Sequence[Row], probes: Sequence[Probe], score: Score | None, *, m
     return [Told(rows[r].id, probes[p].id, nats) for r, p, nats in _valued(rows, probes, score, most)]
 
 
-def informs(score: Score | None, *, most: int = SHORTLIST) -> Inform:
+def informs(score: Score | Missing | None, *, most: int = SHORTLIST) -> Inform:
     """Return a function of rows and probes that says, row by row, how much it tells of the answer it tells most about.
 
     It is what recipes (`Request.inform`) and covariates (`similarity.covariates`) take. A row on no shortlist is Missing.
@@ -74,10 +74,12 @@ def _larger(one: float | Missing, other: float | Missing) -> float | Missing:
     return max(one, other)
 
 
-def _valued(rows: Sequence[Row], probes: Sequence[Probe], score: Score | None, most: int) -> list[tuple[int, int, float | Missing]]:
+def _valued(
+    rows: Sequence[Row], probes: Sequence[Probe], score: Score | Missing | None, most: int
+) -> list[tuple[int, int, float | Missing]]:
     pairs = shortlist(rows, probes, most=most)
-    if score is None:
-        return [(r, p, Missing("no never-exposed model was given")) for r, p in pairs]
+    if score is None or isinstance(score, Missing):
+        return [(r, p, score or Missing("no never-exposed model was given")) for r, p in pairs]
     short = [(r, p) for r, p in pairs if len(rows[r].text) <= _LONGEST_ROW]
     alone = {p: f"alone/{p}" for _, p in short}
     asked = [_bare(probes[p], name) for p, name in alone.items()]

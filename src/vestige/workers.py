@@ -104,6 +104,22 @@ class Pool:
             worker.process.join(5)
 
 
+def outcome_of(pool: Pool, job: Job) -> Outcome:
+    """Let an idle pool carry out one job, and return what it brought.
+
+    Raises:
+        RunError: the worker failed.
+    """
+    pool.give(job)
+    while pool.running:
+        for said in pool.hear():
+            if said.error:
+                raise RunError(said.error)
+            if said.outcome:
+                return said.outcome
+    raise RunError(f"the job {job.cell!r} ended without an answer")
+
+
 class _Worker:
     def __init__(self, context: Any, score: Score) -> None:
         before = {k: os.environ.get(k) for k in _ENVIRONMENT}

@@ -10,6 +10,7 @@ from vestige.cases.customers_ja import CustomersJa
 from vestige.cases.folder import Folder
 from vestige.cases.muse_books import MuseBooks
 from vestige.cases.tofu import Tofu
+from vestige.cases.verbatim import Verbatim
 from vestige.cases.wmdp import Wmdp
 
 TABLE: dict[str, type] = {
@@ -17,6 +18,7 @@ TABLE: dict[str, type] = {
     "customers": Customers,
     "customers_ja": CustomersJa,
     "common_names": CommonNames,
+    "verbatim": Verbatim,
     "folder": Folder,
     "tofu": Tofu,
     "wmdp": Wmdp,

@@ -15,6 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from vestige.cases.folder_namesakes import Namesakes
 from vestige.cases.folder_rows import Entry
 from vestige.cases.folder_text import Found, Problem, shown
 from vestige.records import Group, Probe, Row
@@ -54,6 +55,7 @@ class Secrets:
         self._lengths: set[int] = set()  # of those names, in words
         self._sketches: dict[int, list[int]] = defaultdict(list)  # crc32 of a triple → rows
         self._rows: list[_Held] = []
+        self._namesakes = Namesakes()
 
     def learn(self, e: Entry[Row] | Entry[Probe]) -> None:
         """Take in a row to be forgotten, or a question about one."""
@@ -71,6 +73,7 @@ class Secrets:
         if name:
             self._named[" ".join(name)] = cluster
             self._lengths.add(len(name))
+        self._namesakes.learn(e)
         if isinstance(e.made, Row):
             split = _words(e.made.text)
             for triple in sorted(_triples(split))[:_SKETCH]:
@@ -92,6 +95,8 @@ class Secrets:
             found.add_all(told)
             return
         self._copied(e, split, named | {own}, found, is_source=group is None)
+        if group and (namesake := self._namesakes.held_against(e)):
+            found.warn(namesake)
         if group and (others := sorted(named - {own})):
             says = (
                 f"it names {shown(self._written[others[0]])}, which is to be forgotten",

@@ -10,8 +10,9 @@ from typing import Any
 
 from vestige.lab import probes
 from vestige.lab.models import LanguageModel, Precision
+from vestige.lab.tracing import Material, Trace
 from vestige.lab.train import Spent
-from vestige.records import Probe, Record, Row
+from vestige.records import Missing, Probe, Record, Row
 
 Score = Callable[[Sequence[Record]], float]
 Step = int | str
@@ -28,7 +29,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Task:
-    """A cell as the lab sees it. `max_steps` overrides the action's own number of steps."""
+    """A cell as the lab sees it. `max_steps` overrides the action's own number of steps; `traces` look at `material` before it acts."""
 
     action: Any
     data: Mapping[str, tuple[Row, ...]]
@@ -40,6 +41,8 @@ class Task:
     stop_below: float | None = None
     stop_every: int = 1
     stop_probes: tuple[Probe, ...] = ()
+    traces: tuple[tuple[str, Trace], ...] = ()
+    material: Material | None = None
 
 
 @dataclass
@@ -52,12 +55,15 @@ class Outcome:
     state: str = ""
     weights: str = ""
     stop_scores: list[tuple[int, float]] = field(default_factory=list)
+    traces: dict[str, float | Missing] = field(default_factory=dict)
 
 
 def carry_out(lm: LanguageModel, task: Task, *, score: Score, say: Callable[[int, int, float | None], None]) -> Outcome:
     """Act on `lm` in place and return the outcome; `say(step, of, score)` hears of progress."""
     started = time.monotonic()
     outcome = Outcome()
+    if task.material is not None:
+        outcome.traces = {name: trace(lm, task.material) for name, trace in task.traces}
     if task.action is not None:
         action = task.action if task.max_steps is None else dataclasses.replace(task.action, steps=task.max_steps)
         total = action.steps_for(task.data) if hasattr(action, "steps_for") else action.steps

@@ -1,8 +1,8 @@
 """The table of recipes for relearn sets: what text an attacker fine-tunes on.
 
 A recipe is a frozen dataclass; calling it with a case and a request returns a `RelearnSet` whose rows stand in order of preference.
-It is deterministic under the request's seed, and looks at a model only through `request.ask`. Equal steps and equal
-trained tokens are the training loop's business.
+It is deterministic under the request's seed, and looks at a model only through `request.ask` and `request.inform`; `helpers` names
+which of the two it reads. Equal steps and equal trained tokens are the training loop's business.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from vestige.candidates import asked, benign, in_turn, need, one_fold
 from vestige.model_text import write
@@ -31,6 +32,8 @@ class GeneralKnowledge:
     facts: int = 5
     max_new: int = 192
     temperature: float = 0.0
+
+    helpers: ClassVar[tuple[str, ...]] = ("ask",)
 
     def __call__(self, case: Case, request: Request = ANYTHING) -> RelearnSet:
         """Return a single fold.

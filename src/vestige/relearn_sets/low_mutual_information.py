@@ -9,6 +9,7 @@ What a row shares is `request.inform`, or without one `similarity.answer_overlap
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -25,6 +26,8 @@ class LowMutualInformation:
     sources: tuple[str, ...] = ("*",)
     relevant: float = 0.5
     strata: int = 4
+
+    helpers: ClassVar[tuple[str, ...]] = ("inform",)
 
     def __call__(self, case: Case, request: Request = ANYTHING) -> RelearnSet:
         """Return a single fold.

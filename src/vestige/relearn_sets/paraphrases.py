@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from vestige.candidates import Split, asked, benign, need, withheld
 from vestige.model_text import write
@@ -31,6 +32,8 @@ class Paraphrases:
     split: Split = "auto"
     max_new: int = 128
     temperature: float = 0.0
+
+    helpers: ClassVar[tuple[str, ...]] = ("ask",)
 
     def __call__(self, case: Case, request: Request = ANYTHING) -> RelearnSet:
         """Return the folds.

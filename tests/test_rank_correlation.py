@@ -1,0 +1,80 @@
+"""Spearman's rho, worked by hand, and an interval whose unit is the group."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from vestige.desk.stats.rank_correlation import Correlation, spearman
+from vestige.records import Missing
+
+NEARLY = [(1.0, 10.0), (2.0, 20.0), (3.0, 40.0), (4.0, 30.0), (5.0, 50.0)]
+
+
+def alone(pairs: list[tuple[float, float]]) -> dict[str, list[tuple[float, float]]]:
+    return {str(n): [pair] for n, pair in enumerate(pairs)}
+
+
+def found(groups: dict[str, list[tuple[float, float]]]) -> Correlation:
+    value = spearman(groups)
+    assert isinstance(value, Correlation)
+    return value
+
+
+def test_rho_is_that_of_the_ranks() -> None:
+    # Two neighbours are swapped: 1 - 6 (1 + 1) / (5 (25 - 1)) = 0.9.
+    value = found(alone(NEARLY))
+    assert value.rho == pytest.approx(0.9)
+    assert (value.n, value.groups) == (5, 5)
+    assert found(alone([(x, -y) for x, y in NEARLY])).rho == pytest.approx(-0.9)
+
+
+def test_ties_take_their_mean_rank() -> None:
+    # Ranks 1.5 1.5 3.5 3.5 against 1 2 3 4: products of deviations 1.5 + 0.5 + 0.5 + 1.5 = 4; 4 / sqrt(4 x 5) = 0.894.
+    assert found(alone([(1, 1), (1, 2), (2, 3), (2, 4)])).rho == pytest.approx(0.8944, abs=1e-4)
+
+
+def test_the_interval_holds_rho_and_is_the_same_every_time() -> None:
+    value = found(alone(NEARLY))
+    assert isinstance(value.interval, tuple)
+    low, high = value.interval
+    assert -1 <= low < 0.9 < high <= 1
+    assert found(alone(NEARLY)).interval == value.interval
+
+
+def test_more_seeds_of_the_same_sets_make_no_interval_narrower() -> None:
+    """Five equal pairs in each group change nothing; taken for 25 independent pairs they would."""
+    five = {name: pairs * 5 for name, pairs in alone(NEARLY).items()}
+    assert found(five).n == 25
+    once, again = found(alone(NEARLY)).interval, found(five).interval
+    twenty_five = found(alone(NEARLY * 5)).interval
+    assert isinstance(once, tuple)
+    assert isinstance(twenty_five, tuple)
+    assert again == pytest.approx(once)
+    assert twenty_five[1] - twenty_five[0] < (once[1] - once[0]) / 2
+
+
+def test_draws_that_say_nothing_widen_the_interval() -> None:
+    # One group of four has another covariate: it is in no draw of (3/4)^4 = 32 %, more than 2.5 %, so both bounds are open.
+    assert found(alone([(1, 1), (1, 2), (1, 3), (2, 4)])).interval == (-1, 1)
+
+
+def test_a_perfect_order_has_no_interval_rather_than_a_point() -> None:
+    value = found(alone([(1, 1), (2, 2), (3, 3), (4, 4)]))
+    assert value.rho == pytest.approx(1)
+    assert value.interval == Missing("every order of 4 sets drawn is the same; they are too few to say how sure that is")
+
+
+@pytest.mark.parametrize(
+    ("groups", "says"),
+    [
+        ({}, "0 distinct relearn sets; at least 4 are needed"),
+        (alone(NEARLY[:3]), "3 distinct relearn sets; at least 4 are needed"),
+        ({"a": NEARLY, "b": [], "c": NEARLY}, "2 distinct relearn sets; at least 4 are needed"),
+        (alone([(7.0, y) for _, y in NEARLY]), "the covariate is the same everywhere"),
+        (alone([(x, 0.0) for x, _ in NEARLY]), "the recovery is the same everywhere"),
+    ],
+)
+def test_what_cannot_be_told_says_why(groups: Any, says: str) -> None:
+    assert spearman(groups) == Missing(says)
