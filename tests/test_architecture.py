@@ -56,7 +56,10 @@ def test_what_stands_below_the_tables_knows_none_of_them(name: str) -> None:
 
 
 def test_cases_share_parts_but_never_import_each_other() -> None:
-    cases = {f"vestige.cases.{name}" for name in ("capitals", "customers", "folder", "tofu", "wmdp", "blur", "muse_books")}
+    cases = {
+        f"vestige.cases.{name}"
+        for name in ("capitals", "customers", "folder", "tofu", "wmdp", "blur", "muse_books", "common_names", "customers_ja", "verbatim")
+    }
     for case in cases & set(MODULES):
         assert not imports(MODULES[case]) & (cases - {case})
 

@@ -188,7 +188,13 @@ def run(file: Path, out: Path | None, key_from: Path | None, quiet: bool, as_jso
     ),
 )
 @click.option("--unlearned", required=True, help="The model to audit: folder, hub id or short name.")
-@click.option("--case", "case_folder", required=True, type=_FOLDER, help="The folder with what should be forgotten.")
+@click.option(
+    "--case",
+    "case_folder",
+    required=True,
+    metavar="DIR|OWNER/NAME",
+    help="What should be forgotten: a folder, or the id of a hub data set.",
+)
 @click.option("--original", help="The model before the removal, if there is one.")
 @click.option("--twin", help="A model that never saw the data, if there is one.")
 @click.option("--out", type=_FOLDER, default=Path("runs/audit"), show_default=True, help="The run's folder.")
@@ -282,7 +288,7 @@ def shred(folder: Path) -> None:
     short_help="List what a plan can choose from, with every default.",
     epilog=_examples("vestige list", "vestige list methods", "vestige list settings --json"),
 )
-@click.argument("what", type=click.Choice(["cases", "relearn-sets", "methods", "attacks", "settings", "models"]), required=False)
+@click.argument("what", type=click.Choice(["cases", "relearn-sets", "methods", "attacks", "traces", "settings", "models"]), required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def list_(what: str | None, as_json: bool) -> None:
     """List what a plan can choose from, with every field and its default."""

@@ -248,11 +248,12 @@ class _Builder:
         return [Ask("end", "choice", choice), Ask("end", "greedy", spoken)]
 
     def _along(self, attack: Attack, probes: tuple[Probe, ...], *, first_fold: bool) -> list[Ask]:
-        """Primary forget probes at every probe step; other wordings, decoy, retain and utility at the last."""
+        """Primary forget probes at every probe step; other wordings, decoy, retain and utility at the last, if at all."""
         primary = tuple(p for p in probes if p.wording == "primary")
-        others = tuple(p for p in probes if p.wording != "primary")
+        late = self.source.plan.ask.others == "ends"
+        others = tuple(p for p in probes if p.wording != "primary" and late)
         last = attack.probe_at[-1]
-        if first_fold:
+        if first_fold and late:
             asked_groups = {p.group for p in probes}
             case_probes = self.source.case.probes
             others += tuple(p for p in case_probes if p.group not in asked_groups | {"forget"} and p.distractors)

@@ -24,7 +24,7 @@ from vestige.writer import Writer
 
 SCHEMA = 1
 # Fields of cases and recipes that name a folder, a file or a hub data set.
-_PATHS = ("path", "tofu", "mmlu", "wikitext")
+_PATHS = ("path", "about", "tofu", "mmlu", "wikitext")
 STREAMS = ("learn", "unlearn", "attack")
 
 
@@ -101,10 +101,15 @@ class Text:
 
 @dataclass(frozen=True)
 class Ask:
-    """How probes are asked. `greedy`: at every probe step, or only at rest and at the end of an attack."""
+    """How probes are asked.
+
+    `greedy`: at every probe step of an attack, or only at rest and at its end. `others` (retain, utility, decoys and other wordings):
+    at rest and at the end of an attack, or at rest only.
+    """
 
     max_new: int = 8
     greedy: Literal["every", "ends"] = "ends"
+    others: Literal["ends", "rest"] = "ends"
     precision: Literal["auto", "float32", "bfloat16"] = "float32"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from vestige.cases.capitals import countries
 from vestige.graph import Cell
 from vestige.plan import Plan
 from vestige.runner import graph_of, size_of
@@ -19,7 +18,7 @@ def price(plan: Plan) -> dict[str, Any]:
     """Return the cells of a plan with their expected tokens and seconds."""
     made = plan.case.made
     screened = hasattr(made, "screen")
-    case = made.known_to_model(tuple(c.name for c in countries())) if screened else made()
+    case = made.known_to_model(tuple(p.cluster for p in made.screen())) if screened else made()
     graph, sets = graph_of(plan, case)
     cells = [_row(cell) for cell in graph.cells.values()]
     seconds = sum(c["seconds"] for c in cells)

@@ -201,16 +201,31 @@ def _case(plan: Plan, recorder: Recorder, pool: Pool, progress: Progress) -> Cas
 
 
 def _screen(plan: Plan, recorder: Recorder, pool: Pool) -> dict[str, Any]:
-    probes = plan.case.made.screen()
-    task = Task(None, {}, 0, (Question("end", "greedy", probes),), plan.ask.max_new, plan.ask.precision)
-    start = plan.models.original or plan.models.unlearned or plan.models.name
-    return _note_known(probes, outcome_of(pool, Job("screen", task, start, None, plan.models.device, None)), recorder)
+    made = plan.case.made
+    kind = getattr(made, "screen_kind", "greedy")
+    task = Task(None, {}, 0, (Question("end", kind, made.screen()),), plan.ask.max_new, plan.ask.precision)
+    return _note_screened(made, outcome_of(pool, Job("screen", task, _screened(plan), None, plan.models.device, None)), recorder)
 
 
-def _note_known(probes: Any, outcome: Outcome, recorder: Recorder) -> dict[str, Any]:
-    answers = {r.probe: r for _, _, records in outcome.records for r in records if isinstance(r, Answer)}
-    known = [p.cluster for p in probes if metrics.says(answers[p.id].text, p.expected)]
-    body = {"name": "screen", "asked": len(probes), "count": len(known), "known": recorder.blobs.put(json.dumps(known))}
+def _screened(plan: Plan) -> str:
+    """Return the model that a case is screened on: the original, or a never-exposed one where nothing may be known yet."""
+    models = plan.models
+    if not hasattr(plan.case.made, "passed"):
+        return models.original or models.unlearned or models.name
+    start = models.twin if plan.audits_a_checkpoint else models.name
+    if not start:
+        raise PlanError(f"case {plan.case.name!r} is screened on a model that was never exposed; name one as model.twin")
+    return start
+
+
+def _note_screened(made: Any, outcome: Outcome, recorder: Recorder) -> dict[str, Any]:
+    records = [r for _, _, found in outcome.records for r in found]
+    if hasattr(made, "passed"):
+        known, shown = list(made.passed(records)), made.shown(records)
+    else:
+        answers = {r.probe: r for r in records if isinstance(r, Answer)}
+        known, shown = [p.cluster for p in made.screen() if metrics.says(answers[p.id].text, p.expected)], {}
+    body = {"name": "screen", "asked": len(records), "count": len(known), "known": recorder.blobs.put(json.dumps(known)), **shown}
     recorder.ledger.add("measurement", body)
     recorder.commit()
     return body

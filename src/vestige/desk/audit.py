@@ -9,7 +9,7 @@ from vestige.desk.clauses import Clause, clauses
 from vestige.desk.evidence import AT_REST, Evidence, Place, ReadBlob, gather
 from vestige.desk.flags import Audited, flags
 from vestige.desk.levels import Question, combine
-from vestige.desk.rule import Attacked, Findings, Judge
+from vestige.desk.rule import REVISION, Attacked, Findings, Judge
 from vestige.desk.stats.intervals import Estimate, as_json
 from vestige.records import GROUPS, Missing
 
@@ -34,6 +34,7 @@ def audit(lines: Iterable[Mapping[str, Any]], read_blob: ReadBlob) -> dict[str, 
         "run": header["run"],
         "case": header["case"],
         "rule": header["rule"],
+        "rule_revision": REVISION,
         "plan_digest": header["plan_digest"],
         "evidence": evidence.digest,
         "verdict": first["verdict"],

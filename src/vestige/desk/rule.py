@@ -21,6 +21,9 @@ from vestige.desk.stats.holm import Adjusted, holm
 from vestige.desk.stats.intervals import Estimate, n_min
 from vestige.records import Missing
 
+# To be raised with every change that can change a verdict, so that `verify` can tell a newer rule from tampering.
+REVISION = 1
+
 Number = Estimate | Missing
 
 

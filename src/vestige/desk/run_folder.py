@@ -22,6 +22,7 @@ from vestige.desk.audit import audit
 from vestige.desk.costs import costs
 from vestige.desk.examples import examples
 from vestige.desk.report import ReportTexts, render
+from vestige.desk.rule import REVISION
 from vestige.errors import LedgerError
 from vestige.ledger import Line
 
@@ -30,7 +31,7 @@ _TEXTS = ("blobs.jsonl", "key", "report.html", "ledger.torn")
 _POINTERS = ("prompt", "text", "expected", "rows_text", "known", "error")
 _REFERENCE = re.compile("[0-9a-f]{32}")
 # What a verdict by keyword recall still shows without the texts.
-_WITHOUT_TEXTS = ("schema", "run", "case", "rule", "plan_digest", "evidence", "provisional", "arms")
+_WITHOUT_TEXTS = ("schema", "run", "case", "rule", "rule_revision", "plan_digest", "evidence", "provisional", "arms")
 
 
 @dataclass
@@ -182,6 +183,11 @@ def _check_verdict(folder: Path, lines: list[Line], blobs: Blobs, found: Verifie
     if written is None:
         return
     found.verdict = str(written.get("verdict"))
+    if written.get("rule_revision") != REVISION:
+        found.problems.append(
+            f"verdict.json was judged by revision {written.get('rule_revision')!r} of the rule, this version has {REVISION}: what follows may "
+            "be the rule's change and not the records'. Verify with the version that judged it, or judge anew with `vestige report`"
+        )
     try:
         derived = json.loads(as_bytes(audit(lines, blobs.get)))
     except Exception as error:  # records that somebody changed can break the rule in any way: that is a finding, not a crash
