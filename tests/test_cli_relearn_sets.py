@@ -15,6 +15,7 @@ from click.testing import CliRunner
 import tiny
 from test_folder import DOCS
 from test_predictors import SETS, run
+from test_run_folder import carry_out
 from vestige.cases.customers import Customers
 from vestige.cli import main
 from vestige.errors import DataError
@@ -337,6 +338,16 @@ def test_runs_say_what_predicted_recovery(tmp_path: Path) -> None:
     assert found["predictors"]["template"]["n"] == 10
     assert found["predictors"]["template"]["low"] < 0.9 < found["predictors"]["template"]["high"] + 1e-9
     assert found["predictors"]["tokens"] == {"missing_reason": "no tokens", "missing": 10}
+
+
+def test_what_a_run_writes_is_what_describe_reads(tmp_path: Path) -> None:
+    made = carry_out(tmp_path, "choice")
+    (point,) = as_json("describe", "--run", made.out)["points"]
+    assert (point["set"], point["seed"], point["step"]) == ("letters", 0, 2)
+    assert isinstance(point["recovery"], float)
+    assert point["covariates"]["rows"] == 4
+    fresh = as_json("describe", "source", "--set", "source=letters", "--case", tmp_path / "case")["covariates"]
+    assert {k: v for k, v in point["covariates"].items() if k != "tokens"} == {k: v for k, v in fresh.items() if k != "tokens"}
 
 
 def test_too_few_sets_give_no_number(tmp_path: Path) -> None:

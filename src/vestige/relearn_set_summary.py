@@ -136,9 +136,14 @@ def described_text(found: Mapping[str, Any]) -> str:
     folds = len(found["folds"])
     lines = [f"{found['relearn_set']}, against the case {found['case']!r}" + (f"; means over {folds} folds" if folds > 1 else "")]
     for name, value in found["covariates"].items():
-        says = f"missing: {value['missing_reason']}" if isinstance(value, Mapping) else f"{value:,.0f}" if value > 1 else f"{value:.3f}"
-        lines.append(f"  {name:<16} {says}")
+        lines.append(f"  {name:<16} {_shown(name, value)}")
     return terminal_safe("\n".join(lines))
+
+
+def _shown(name: str, value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"missing: {value['missing_reason']}"
+    return f"{value:,.10g}" if name in ("rows", "tokens") else f"{value:.3f}"
 
 
 def predicted(points: Sequence[Point], found: Mapping[str, Prediction]) -> dict[str, Any]:
