@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -97,10 +97,12 @@ class Run:
             lines += self._cell(cell, arm, put)
         return lines
 
-    def write(self, folder: Path) -> Path:
-        """Write a run's folder: ledger, texts and key."""
+    def write(self, folder: Path, measured: Iterable[Body] = ()) -> Path:
+        """Write a run's folder: ledger (further measurements first), texts and key."""
         folder.mkdir(parents=True, exist_ok=True)
         blobs, ledger = Blobs.create(folder), Ledger(folder / "ledger.jsonl")
+        for body in measured:
+            ledger.add("measurement", body)
         for line in self.lines(blobs.put):
             ledger.add(line["kind"], line["body"])
         ledger.add("end", {"lines": len(ledger.lines) + 1})

@@ -222,7 +222,7 @@ def test_the_list_of_verbs_is_not_cut_short() -> None:
     code, said = call("--help")
     assert code == 0
     assert "..." not in said.split("Commands:")[1]
-    assert set(re.findall(r"^  ([a-z]+)  ", said.split("Commands:")[1], re.MULTILINE)) == set(main.commands)
+    assert set(re.findall(r"^  ([a-z-]+)  ", said.split("Commands:")[1], re.MULTILINE)) == set(main.commands)
 
 
 def test_python_dash_m_is_the_same_program() -> None:

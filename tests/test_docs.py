@@ -52,6 +52,14 @@ def all_commands() -> list[tuple[str, list[str]]]:
     ]
 
 
+def every_command(group: click.Group) -> Iterator[click.Command]:
+    """Yield every command of a group and of the groups in it."""
+    for command in group.commands.values():
+        yield command
+        if isinstance(command, click.Group):
+            yield from every_command(command)
+
+
 COMMANDS = all_commands()
 
 
@@ -65,12 +73,17 @@ def test_every_command_that_is_shown_is_one(document: str, words: list[str]) -> 
     if words[0].startswith("-"):
         assert words[0] in ("--help", "-h", "--version"), document
         return
-    assert words[0] in main.commands, document
+    command: click.Command = main
+    rest = list(words)
+    while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
+        name = rest.pop(0)
+        assert name in command.commands, (document, name)
+        command = command.commands[name]
     confirmed = ["--yes"] if words[0] == "shred" else []
     try:
-        main.commands[words[0]].make_context(words[0], [*words[1:], *confirmed])
-    except click.MissingParameter:
-        assert len(words) == 1, document  # a verb named by itself, in running text
+        command.make_context(words[0], [*rest, *confirmed])
+    except (click.MissingParameter, click.exceptions.NoArgsIsHelpError):
+        assert not rest, document  # a verb named by itself, in running text
     except click.exceptions.Exit:
         assert {"--help", "-h"} & set(words), document
 
@@ -84,7 +97,7 @@ def test_every_command_is_documented_in_the_readme(verb: str) -> None:
 @pytest.mark.parametrize(("document", "path"), list(zip(IDS, DOCUMENTS, strict=True)), ids=IDS)
 def test_every_option_that_is_named_exists(document: str, path: Path) -> None:
     """Options named in running text, such as "--reveal shows texts"."""
-    known = {opt for command in main.commands.values() for p in command.params for opt in p.opts} | {"--help", "--version"}
+    known = {opt for command in every_command(main) for p in command.params for opt in p.opts} | {"--help", "--version"}
     known |= {"--index-url", "--no-deps", "--constraint"}  # pip's
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", path.read_text(encoding="utf-8")))
     assert named <= known, document

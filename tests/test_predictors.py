@@ -122,6 +122,17 @@ def test_sets_of_several_attacks_are_points_of_one_set(tmp_path: Path) -> None:
     assert len({p.identity for p in found}) == 5
 
 
+def test_v_information_stands_in_a_line_of_its_own_where_a_plan_asks_for_it(tmp_path: Path) -> None:
+    def measured(name: str, nats: Any) -> dict[str, Any]:
+        return {"name": "v_information", "set": name, "group": "forget", "fold": 0, "covariate": nats}
+
+    folder = Run(sets=SETS, levels=LEVELS, covariates=stored(), test=5, selection=5).write(
+        tmp_path / "run", [measured(s, 0.5 * n if s != "e" else {"reason": "too long"}) for n, s in enumerate(SETS)]
+    )
+    found = {p.set: p.covariates["v_information"] for p in points(folder)}
+    assert found == {"a": 0.0, "b": 0.5, "c": 1.0, "d": 1.5, "e": Missing("too long")}
+
+
 def test_folds_are_averaged_and_a_missing_one_makes_a_mean_missing() -> None:
     lacking = dict.fromkeys(COVARIATES, Missing("none"))
     made = over_folds([{**lacking, "rows": 3.0, "tokens": 10.0}, {**lacking, "rows": 5.0}])

@@ -144,20 +144,24 @@ def case_of(name: str, settings: Sequence[str] = ()) -> Case:
     if name not in TABLE and not Path(name).exists() and not on_hub(name):
         raise UsageError(f"no case {name!r}, and no folder of this name; {nearest(name, TABLE)}")
     is_folder = name not in TABLE
-    fields = dict(map(_setting, settings)) | ({"path": name} if is_folder else {})
-    made = build(TABLE["folder" if is_folder else name], fields, "case")
-    if hasattr(made, "screen"):  # a case of what a model knows: shown as for a model that knows all of it
-        return _as_case(made.known_to_model([p.cluster for p in made.screen()]))
-    return _as_case(made())
+    fields = dict(map(setting, settings)) | ({"path": name} if is_folder else {})
+    return as_case(build(TABLE["folder" if is_folder else name], fields, "case"))
 
 
-def _as_case(made: Any) -> Case:
+def as_case(entry: Any) -> Case:
+    """Return the case that a table entry makes; one of what a model knows, as for a model that knows all of it."""
+    made = entry.known_to_model([p.cluster for p in entry.screen()]) if hasattr(entry, "screen") else entry()
     if not isinstance(made, Case):
         raise TypeError(f"a case is expected, not {type(made).__name__}")
     return made
 
 
-def _setting(text: str) -> tuple[str, Any]:
+def setting(text: str) -> tuple[str, Any]:
+    """Return key and value of KEY=VALUE: a value as TOML has it, or else as it stands.
+
+    Raises:
+        UsageError: it is not of this form.
+    """
     key, mark, value = text.partition("=")
     if not mark or not key:
         raise UsageError(f"--set: expected KEY=VALUE, seen {text!r}")

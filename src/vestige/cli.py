@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from vestige import __version__, cli_cases
+from vestige import __version__, cli_cases, cli_relearn_sets
 from vestige.errors import UsageError, VestigeError
 from vestige.text import terminal_safe
 
@@ -135,6 +135,7 @@ def init(file: Path, example: str, case_folder: Path | None, **options: Any) -> 
 
 
 main.add_command(cli_cases.case)
+main.add_command(cli_relearn_sets.relearn_set)
 
 
 @main.command(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vestige.lab.cell import Outcome
 
 _ID_DIGITS = 16
+_DIGITS = 6
 
 
 class Recorder:
@@ -168,4 +169,6 @@ def covariates(fold: Fold, probes: Sequence[Probe], count: Callable[[str], int] 
     asks = set(fold.asks)
     asked = [p for p in probes if p.id in asks and p.wording == "primary"]
     found = similarity.covariates(fold.rows, asked, count or len)
-    return found if count else {**found, "tokens": Missing("no tokenizer was at hand")}
+    # Rounded, so that a line does not hang on the last bits of a sum.
+    rounded = {name: v if isinstance(v, Missing) else round(v, _DIGITS) for name, v in found.items()}
+    return rounded if count else {**rounded, "tokens": Missing("no tokenizer was at hand")}

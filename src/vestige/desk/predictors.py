@@ -137,12 +137,19 @@ def _level(evidence: Evidence, split: str, terms: Sequence[tuple[float, Place]])
 
 
 def _stored(lines: Iterable[Line]) -> dict[str, Covariates]:
-    """Return the covariates of every relearn set for the forget probes, by its name."""
-    folds: dict[str, list[Covariates]] = defaultdict(list)
+    """Return the covariates of every relearn set for the forget probes, by its name.
+
+    V-information is measured only where a plan asks for it, and stands in a line of its own.
+    """
+    folds: dict[tuple[str, int], dict[str, Value]] = defaultdict(dict)
     for body in (line["body"] for line in lines if line["kind"] == "measurement"):
-        if body["name"] == "leak_check" and body["group"] == _GROUP and "covariates" in body:
-            folds[body["set"]].append({name: _value(body["covariates"].get(name)) for name in COVARIATES})
-    return {name: over_folds(found) for name, found in folds.items()}
+        if body.get("group") == _GROUP and body["name"] == "leak_check" and "covariates" in body:
+            found = {name: _value(body["covariates"].get(name)) for name in COVARIATES}
+            folds[body["set"], body["fold"]] = found | folds[body["set"], body["fold"]]
+        elif body.get("group") == _GROUP and body["name"] == "v_information":
+            folds[body["set"], body["fold"]]["v_information"] = _value(body["covariate"])
+    whole = [(name, found) for (name, _), found in folds.items() if len(found) == len(COVARIATES)]
+    return {name: over_folds([found for other, found in whole if other == name]) for name, _ in whole}
 
 
 def _value(stored: Any) -> Value:

@@ -10,8 +10,8 @@ A draw in which one side has a single value says nothing: it counts as -1 for th
 agree (a perfect order) the bootstrap has nothing to work on, and the interval is missing rather than a point.
 
 With few groups a percentile interval is a little too narrow. On simulated sets of three seeds (covariate, effect of the set and noise
-normal, half of the recovery's unexplained variance between sets) it held the true rho in 93 to 95 of 100 cases, with 6 sets as with
-12, where rho was 0 and where it was 0.69.
+normal, half of the recovery's unexplained variance between sets) it held the true rho in 93 to 96 of 100 cases, with 6, 12
+and 24 sets, where rho was 0 and where it was 0.69 (300 cases of each, 500 draws).
 """
 
 from __future__ import annotations
