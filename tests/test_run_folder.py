@@ -480,6 +480,12 @@ def other_level_resealed(folder: Path) -> None:
     reseal(folder)
 
 
+def older_rule_resealed(folder: Path) -> None:
+    verdict = json.loads((folder / "verdict.json").read_bytes())
+    (folder / "verdict.json").write_bytes(as_bytes({**verdict, "rule_revision": 0}))
+    reseal(folder)
+
+
 def empty_both(folder: Path) -> None:
     put("verdict.json", b"{}")(folder)
     put("seal.json", b"{}")(folder)
@@ -510,6 +516,7 @@ BESIDE: dict[str, tuple[Callable[[Path], None], str]] = {
     "another word, sealed anew": (other_word_resealed, "the verdict does not follow: 'verdict' in verdict.json"),
     "another level, sealed anew": (other_level_resealed, "the verdict does not follow: 'levels' in verdict.json"),
     "a key more, sealed anew": (extra_key_resealed, "the verdict does not follow: 'approved_by' in verdict.json"),
+    "another revision of the rule, sealed anew": (older_rule_resealed, "judged by revision 0 of the rule, this version has 1"),
     "a space more": (lambda f: (f / "verdict.json").open("ab").write(b" "), "verdict.json is not the one that was sealed"),
     "verdict and seal empty": (empty_both, "seal.json was made for None lines.*the verdict does not follow: 'verdict'"),
     "verdict is a list": (put("verdict.json", b"[]"), "verdict.json is not the one that was sealed.*verdict.json is not a JSON object"),

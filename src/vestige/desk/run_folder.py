@@ -185,8 +185,8 @@ def _check_verdict(folder: Path, lines: list[Line], blobs: Blobs, found: Verifie
     found.verdict = str(written.get("verdict"))
     if written.get("rule_revision") != REVISION:
         found.problems.append(
-            f"verdict.json was judged by revision {written.get('rule_revision')!r} of the rule, this version has {REVISION}: what follows may "
-            "be the rule's change and not the records'. Verify with the version that judged it, or judge anew with `vestige report`"
+            f"verdict.json was judged by revision {written.get('rule_revision')!r} of the rule, this version has {REVISION}: what follows "
+            "may be the rule's change, not the records'. Verify with the version that judged it, or judge anew with `vestige report`"
         )
     try:
         derived = json.loads(as_bytes(audit(lines, blobs.get)))
