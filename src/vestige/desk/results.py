@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any
 
 from vestige.blobs import Blobs
+from vestige.desk.audit import audit
 from vestige.desk.evidence import Evidence, Place, gather
 from vestige.desk.levels import Question, at_rest, combine
 from vestige.desk.report.numbers import strongest
@@ -37,18 +38,22 @@ def weights(folder: Path) -> Iterator[str]:
             yield f"sha256 of the weights {names[arm['role']]} (seed {arm['seed']}): {states[arm['cell']]}"
 
 
+def seed_lines(folder: Path) -> dict[int, list[Mapping[str, Any]]]:
+    """Return the lines of a run as if each seed had been run alone."""
+    lines, _ = read(folder / "ledger.jsonl")
+    header = next(line for line in lines if line["kind"] == "header")
+    rest = [line for line in lines if line["kind"] != "header"]
+    design = header["body"]["design"]
+    return {
+        seed: [{**header, "body": {**header["body"], "design": [a for a in design if a["seed"] == seed]}}, *rest]
+        for seed in sorted({a["seed"] for a in design})
+    }
+
+
 def per_seed(folder: Path) -> dict[int, Evidence]:
     """Return the evidence of each seed of a run by itself."""
-    lines, _ = read(folder / "ledger.jsonl")
     blobs = Blobs(folder)
-    header = next(line for line in lines if line["kind"] == "header")
-    seeds = sorted({a["seed"] for a in header["body"]["design"]})
-    rest = [line for line in lines if line["kind"] != "header"]
-    found = {}
-    for seed in seeds:
-        body = {**header["body"], "design": [a for a in header["body"]["design"] if a["seed"] == seed]}
-        found[seed] = gather([{**header, "body": body}, *rest], blobs.get)
-    return found
+    return {seed: gather(lines, blobs.get) for seed, lines in seed_lines(folder).items()}
 
 
 def recall(evidence: Evidence, place: Place, split: str = "test", wording: str = "primary", group: str = "forget") -> float | Missing:
@@ -135,22 +140,27 @@ def _capitals(folder: Path) -> str:
 
 
 def _customers(folder: Path) -> str:
-    verdict = judge(folder)
+    """Return every audit of every seed by itself, and of all seeds together where there are several."""
+    blobs = Blobs(folder)
+    verdicts = {f"seed {seed}": audit(lines, blobs.get) for seed, lines in seed_lines(folder).items()}
+    if len(verdicts) > 1:
+        verdicts["all seeds"] = judge(folder)
     lines = [
-        "| Planted customers | verdict | at rest, E | strongest relearn set | E after it | rise beyond the control's |",
-        "|---|---|---|---|---|---|",
+        "| Planted customers | seed | verdict | at rest, E | strongest relearn set | E after it | rise beyond the control's |",
+        "|---|---|---|---|---|---|---|",
     ]
-    for a in verdict["audits"]:
-        best = strongest(a)
-        word = a["verdict"] + (f" ({', '.join(a['reasons'])})" if a["reasons"] else "")
-        cells = [a["name"], word, _estimate(a["residual"])]
-        cells += (
-            [f"{best['set']}, step {best['chosen']}", _estimate(best["excess"]), _estimate(best["rise"])]
-            if best
-            else ["not attacked", "", ""]
-        )
-        lines.append("| " + " | ".join(cells) + " |")
+    for number, name in enumerate(a["name"] for a in next(iter(verdicts.values()))["audits"]):
+        lines += (_audit_row(verdict["audits"][number], name, seed) for seed, verdict in verdicts.items())
     return "\n".join(lines)
+
+
+def _audit_row(found: Mapping[str, Any], name: str, seed: str) -> str:
+    best = strongest(found)
+    word = found["verdict"] + (f" ({', '.join(found['reasons'])})" if found["reasons"] else "")
+    after = (
+        [f"{best['set']}, step {best['chosen']}", _estimate(best["excess"]), _estimate(best["rise"])] if best else ["not attacked", "", ""]
+    )
+    return "| " + " | ".join([name, seed, word, _estimate(found["residual"]), *after]) + " |"
 
 
 def _estimate(value: Mapping[str, Any]) -> str:

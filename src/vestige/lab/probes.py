@@ -42,9 +42,11 @@ def score_candidates(lm: LanguageModel, probes: Sequence[Probe], *, precision: P
     """
     packed = [_pack(lm, p) for p in probes]
     results: dict[str, ScoreTokens] = {}
-    with lm.autocast(precision):
-        for batch in _batches(packed):
-            results |= {record.probe: record for record in _score_packed(lm, batch)}
+    for batch in _batches(packed):
+        with lm.autocast(precision):
+            hidden = _hidden(lm, batch)
+        # The head always in fp32: a logit of 15 in bf16 is a multiple of 1/16, and candidates would tie.
+        results |= {record.probe: record for record in _scored(lm, batch, hidden.float())}
     return [results[p.id] for p in probes]
 
 
@@ -91,8 +93,8 @@ def _batches(packed: Sequence[_Packed]) -> Iterator[list[_Packed]]:
         yield batch
 
 
-def _score_packed(lm: LanguageModel, batch: Sequence[_Packed]) -> Iterator[ScoreTokens]:
-    hidden = _hidden(lm, batch)
+def _scored(lm: LanguageModel, batch: Sequence[_Packed], hidden: Tensor) -> Iterator[ScoreTokens]:
+    """Yield the records of packed rows from their hidden states (B, T, D)."""
     # Candidates share the hidden state at the end of the prompt: the head runs once per distinct state.
     at = sorted({(b, s) for b, p in enumerate(batch) for source in p.sources for s in source})
     index = {place: n for n, place in enumerate(at)}
@@ -176,15 +178,14 @@ def greedy(lm: LanguageModel, probes: Sequence[Probe], *, max_new: int, stop: st
         _refuse_too_long(lm, probe, len(head) + max_new)
         by_length.setdefault(len(head), []).append((probe, head))
     answers: dict[str, Answer] = {}
-    with lm.autocast(precision):
-        for items in by_length.values():
-            said = _greedy_batch(lm, torch.tensor([ids for _, ids in items], device=lm.device), max_new, stop)
-            for (probe, _), (text, finish) in zip(items, said, strict=True):
-                answers[probe.id] = Answer(probe.id, text, finish)  # type: ignore[arg-type]
+    for items in by_length.values():
+        said = _greedy_batch(lm, torch.tensor([ids for _, ids in items], device=lm.device), max_new, stop, precision)
+        for (probe, _), (text, finish) in zip(items, said, strict=True):
+            answers[probe.id] = Answer(probe.id, text, finish)  # type: ignore[arg-type]
     return [answers[p.id] for p in probes]
 
 
-def _greedy_batch(lm: LanguageModel, ids: Tensor, max_new: int, stop: str) -> list[tuple[str, str]]:
+def _greedy_batch(lm: LanguageModel, ids: Tensor, max_new: int, stop: str, precision: Precision) -> list[tuple[str, str]]:
     """Return (text, finish) of each row of equally long prompts (B, T)."""
     ends = _end_ids(lm)
     said: list[list[int]] = [[] for _ in ids]
@@ -192,9 +193,10 @@ def _greedy_batch(lm: LanguageModel, ids: Tensor, max_new: int, stop: str) -> li
     cache = None
     step = ids
     for _ in range(max_new):
-        out = lm.body(input_ids=step, past_key_values=cache, use_cache=True)
+        with lm.autocast(precision):
+            out = lm.body(input_ids=step, past_key_values=cache, use_cache=True)
         cache = out.past_key_values
-        step = lm.logits(out.last_hidden_state[:, -1]).argmax(-1, keepdim=True)
+        step = lm.logits(out.last_hidden_state[:, -1].float()).argmax(-1, keepdim=True)
         for row, token in enumerate(step[:, 0].tolist()):
             if not finish[row]:
                 finish[row] = _extend(lm, said[row], token, ends, stop)
