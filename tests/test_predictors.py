@@ -174,3 +174,27 @@ def test_a_run_that_is_not_there_broken_or_without_an_attack_is_named(tmp_path: 
     (folder / "ledger.jsonl").write_bytes(data.replace(b'"rows":1', b'"rows":2', 1))
     with pytest.raises(LedgerError, match="line 1: its content does not match"):
         points(folder)
+
+
+def trace(set_: str, seed: int, value: float | None, fold: int = 0) -> dict[str, Any]:
+    about = {"name": "trace", "trace": "gradient_cosine", "set": set_, "seed": seed, "group": "forget", "fold": fold}
+    return {**about, "value": value, "missing": None if value is not None else "a zero gradient"}
+
+
+def test_what_was_traced_in_the_model_is_a_covariate_of_its_set_and_seed(tmp_path: Path) -> None:
+    """Cosines fall from a to e while recovery rises: rho = -1, over ten pairs of five sets. A line written again replaces the first."""
+    lines = [trace("a", 0, 5.0), *(trace(s, seed, 0.9 - 0.1 * n) for n, s in enumerate(SETS) for seed in (0, 1))]
+    folder = Run(sets=SETS, levels=LEVELS, covariates=stored(), test=5, selection=5, jitter=0.0).write(tmp_path / "run", lines)
+    found = predictions(points(folder))["gradient_cosine"]
+    assert isinstance(found.correlation, Correlation)
+    assert found.correlation.rho == pytest.approx(-1.0)
+    assert (found.correlation.n, found.missing) == (10, 0)
+
+
+def test_a_trace_that_could_not_be_taken_is_missing_and_one_not_asked_for_too(tmp_path: Path) -> None:
+    lines = [trace(s, seed, None) for s in SETS for seed in (0, 1)]
+    traced = points(Run(sets=SETS, levels=LEVELS, covariates=stored(), test=5, selection=5).write(tmp_path / "one", lines))
+    assert predictions(traced)["gradient_cosine"].correlation == Missing("a zero gradient")
+    both = predictions([*traced, *points(run(tmp_path / "two"))])
+    assert both["gradient_cosine"].missing == 20
+    assert "gradient_cosine" not in predictions(points(run(tmp_path / "three")))

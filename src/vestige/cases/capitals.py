@@ -105,6 +105,8 @@ def _case(forget: list[Country], retain: list[Country], others: list[Country]) -
             "other_capitals": tuple(_row(c) for c in others),
             "country_sentences": tuple(_sentence(c) for c in forget),
             "other_relation": tuple(_currency(c) for c in currencies),
+            "forget_currencies": tuple(_currency(c) for c in forget),
+            "other_sentences": tuple(_sentence(c) for c in countries() if c not in forget)[: len(forget)],
             "unrelated": unrelated_rows(),
         },
         citation="public facts, compiled for this project",

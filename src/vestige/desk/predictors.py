@@ -9,7 +9,7 @@ score at its step or at rest. Its covariates are means over the folds of the set
 
 Per covariate: Spearman's rho over the points, with an interval that resamples whole relearn sets (`stats/rank_correlation.py`). One
 set in several runs is one set: it is told by case, name and covariates. Each covariate is looked at by itself, and nothing is
-corrected for there being several.
+corrected for there being several. What a plan had traced inside the unlearned model (`[traces]`) is a covariate too.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ Value = float | Missing
 Covariates = Mapping[str, Value]
 _ROLE, _GROUP = "subject", "forget"
 _NOT_STORED = Missing("this ledger was written before covariates were stored")
+_NOT_TRACED = Missing("the plan of this run did not ask for this trace")
 
 
 @dataclass(frozen=True)
@@ -60,14 +61,15 @@ class Prediction:
 
 def predictions(points: Sequence[Point]) -> dict[str, Prediction]:
     """Return, for every covariate, how well it predicts recovery over the points."""
-    return {name: _prediction(points, name) for name in COVARIATES}
+    names = dict.fromkeys([*COVARIATES, *(name for point in points for name in point.covariates)])
+    return {name: _prediction(points, name) for name in names}
 
 
 def _prediction(points: Sequence[Point], name: str) -> Prediction:
     groups: dict[str, list[tuple[float, float]]] = defaultdict(list)
     lacking: list[Missing] = []
     for point in points:
-        values = (point.covariates[name], point.recovery)
+        values = (point.covariates.get(name, _NOT_TRACED), point.recovery)
         known = [v for v in values if not isinstance(v, Missing)]
         lacking += [v for v in values if isinstance(v, Missing)][:1]
         if len(known) == 2:
@@ -86,7 +88,8 @@ def points(folder: Path) -> list[Point]:
     if damage:
         raise LedgerError(f"{folder / 'ledger.jsonl'}: line {damage[0].line}: {damage[0].says}; `vestige verify {folder}` lists all")
     stored, blobs = _stored(lines), Blobs(folder)
-    made = [p for evidence in _by_seed(lines, blobs) for p in _points(folder, evidence, stored)]
+    traced = _traced(lines)
+    made = [p for evidence in _by_seed(lines, blobs) for p in _points(folder, evidence, stored, traced)]
     if not made:
         raise LedgerError(f"{folder}: no unlearned model was attacked in this run; expected arms of the role {_ROLE!r} with a relearn set")
     return made
@@ -104,7 +107,9 @@ def _by_seed(lines: Sequence[Line], blobs: Blobs) -> Iterable[Evidence]:
         yield gather([{**header, "body": own}, *rest], blobs.get)
 
 
-def _points(folder: Path, evidence: Evidence, stored: Mapping[str, Covariates]) -> Iterable[Point]:
+def _points(
+    folder: Path, evidence: Evidence, stored: Mapping[str, Covariates], traced: Mapping[tuple[str, int], Covariates]
+) -> Iterable[Point]:
     case = evidence.header["case"]
     arms = {arm["set"]: arm for arm in evidence.header["design"] if arm["role"] == _ROLE and arm["set"]}
     for label, arm in arms.items():
@@ -112,7 +117,8 @@ def _points(folder: Path, evidence: Evidence, stored: Mapping[str, Covariates]) 
         found = stored.get(arm["relearn_set"], dict.fromkeys(COVARIATES, _NOT_STORED))
         identity = digest([case["name"], case["version"], arm["relearn_set"], found])
         recovery = step if isinstance(step, Missing) else _level(evidence, "test", [(1.0, _place(label, step)), (-1.0, at_rest(_ROLE))])
-        yield Point(str(folder), label, arm["seed"], None if isinstance(step, Missing) else step, recovery, found, identity)
+        seen = {**found, **traced.get((arm["relearn_set"], arm["seed"]), {})}
+        yield Point(str(folder), label, arm["seed"], None if isinstance(step, Missing) else step, recovery, seen, identity)
 
 
 def _place(label: str, step: int) -> Place:
@@ -150,6 +156,19 @@ def _stored(lines: Iterable[Line]) -> dict[str, Covariates]:
             folds[body["set"], body["fold"]]["v_information"] = _value(body["covariate"])
     whole = [(name, found) for (name, _), found in folds.items() if len(found) == len(COVARIATES)]
     return {name: over_folds([found for other, found in whole if other == name]) for name, _ in whole}
+
+
+def _traced(lines: Iterable[Line]) -> dict[tuple[str, int], Covariates]:
+    """Return what was traced before a relearn set was trained on, by (set, seed): the mean over folds.
+
+    A cell that was cut short and done again has its lines twice; the later ones count.
+    """
+    folds: dict[tuple[str, int], dict[str, dict[int, Value]]] = defaultdict(lambda: defaultdict(dict))
+    for body in (line["body"] for line in lines if line["kind"] == "measurement"):
+        if body["name"] == "trace" and body["group"] == _GROUP:
+            value = Missing(body["missing"]) if body["value"] is None else float(body["value"])
+            folds[body["set"], body["seed"]][body["trace"]][body["fold"]] = value
+    return {where: {name: _mean(list(values.values())) for name, values in found.items()} for where, found in folds.items()}
 
 
 def _value(stored: Any) -> Value:
