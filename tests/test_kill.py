@@ -13,6 +13,8 @@ import pytest
 import killing
 import tiny
 from vestige.desk.run_folder import verify
+from vestige.errors import ModelError
+from vestige.lab import model_sources
 
 PLAN = """\
 vestige = 1
@@ -44,6 +46,33 @@ steps = 4
 batch_tokens = 80
 [rule]
 delta = 0.2
+"""
+
+
+REAL = """\
+vestige = 1
+name = "real"
+attacked = ["subject"]
+[model]
+name = "smollm2-135m-instruct"
+[case]
+name = "capitals"
+[unlearn]
+method = "gradient_difference"
+lr = 1e-5
+steps = 3
+batch_size = 24
+[[relearn_sets]]
+recipe = "source"
+source = "other_capitals"
+[[relearn_sets]]
+recipe = "source"
+source = "unrelated"
+[[attacks]]
+method = "relearn"
+lr = 2e-5
+steps = 2
+probe_at = [1, 2]
 """
 
 
@@ -98,6 +127,30 @@ def test_thirty_two_kills_of_a_real_run(tmp_path: Path) -> None:
         assert verify(out).sound
     print(dict(hits))
     assert min(hits[kind] for kind in ("probing", "training", "commit", "finish")) >= min(3, rounds)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3000)
+def test_three_kills_of_a_run_on_a_real_language_model(tmp_path: Path) -> None:
+    try:
+        model_sources.locate(model_sources.DEFAULT_MODEL)
+    except ModelError as error:
+        pytest.skip(str(error))
+    plan, calm, out, done = tmp_path / "plan.toml", tmp_path / "calm", tmp_path / "run", Counter[str]()
+    plan.write_text(REAL, encoding="utf-8")
+    assert killing.start(plan, calm).wait(timeout=900) in (0, 1, 3)
+    strikes = (
+        lambda: killing.kill_while(plan, out, calm, cells=1, delay=6.0),  # training: the base was asked, unlearning is under way
+        lambda: killing.kill_when_ledger_grows(plan, out, calm, 0.0),  # commit
+        lambda: killing.kill_when_ledger_grows(plan, out, calm, 4.0),  # the attacks are under way
+    )
+    for strike in strikes:
+        assert strike() != "over"
+        done = after_a_kill(out, done)
+    finish(plan, out, calm)
+    assert (out / "verdict.json").read_bytes() == (calm / "verdict.json").read_bytes()
+    assert cells(out) == cells(calm)
+    assert verify(out).sound
 
 
 @pytest.mark.timeout(240)
