@@ -101,10 +101,28 @@ def test_both_tables(folder: Path, tmp_path: Path) -> None:
     assert lines[1] == "|---|---|---|---|"
     assert "| unlearned, before any attack | 0.20 | 0.20 | **0.20** |" in lines
     # (0.6 - 0.05) / 0.88 = 0.625 and a rise of (0.6 - 0.03) - (0.05 - 0.02) = 0.54.
-    unlearned = next(line for line in lines if line.startswith("| unlearned | FAIL"))
-    assert unlearned.startswith("| unlearned | FAIL (revived) | +0.01 (+0.00 to +0.02) | hints, step 4 | +0.62 (")
+    unlearned = next(line for line in lines if line.startswith("| unlearned | seed 0 | FAIL"))
+    assert unlearned.startswith("| unlearned | seed 0 | FAIL (revived) | +0.01 (+0.00 to +0.02) | hints, step 4 | +0.62 (")
     assert "| +0.54 (" in unlearned
-    assert next(line for line in lines if line.startswith("| broken | INCONCLUSIVE")).endswith("| not attacked |  |  |")
+    assert next(line for line in lines if line.startswith("| broken | seed 0 | INCONCLUSIVE")).endswith("| not attacked |  |  |")
+
+
+def test_each_seed_is_judged_as_if_it_had_been_run_alone(tmp_path: Path) -> None:
+    """Seed 1 brings nothing back and seed 0 does: each has its own row, and so have both together."""
+
+    def tweak(at: At, score: float) -> float:
+        return score + 0.5 if (at.role, at.set, at.seed, at.step) == ("subject", HINTS, 0, 4) else score
+
+    both = Run(without=LEAN, seeds=(0, 1), tweak=tweak).write(tmp_path / "both")
+    alone = Run(without=LEAN, seeds=(0,), tweak=tweak).write(tmp_path / "alone")
+    tables = [
+        results.markdown({"capitals": capitals(seeds=(0,)).write(tmp_path / n), "customers": run}) for n, run in (("a", both), ("b", alone))
+    ]
+    rows = [{tuple(line.split(" | ")[:2]): line for line in table.splitlines() if line.startswith("| unlearned | ")} for table in tables]
+    assert list(rows[0]) == [("| unlearned", "seed 0"), ("| unlearned", "seed 1"), ("| unlearned", "all seeds")]
+    assert rows[0]["| unlearned", "seed 0"] == rows[1]["| unlearned", "seed 0"]
+    assert "| FAIL (revived) |" in rows[0]["| unlearned", "seed 0"]
+    assert "| FAIL" not in rows[0]["| unlearned", "seed 1"]
 
 
 def test_the_strongest_set_of_a_table_is_chosen_on_selection(tmp_path: Path) -> None:
@@ -115,7 +133,7 @@ def test_the_strongest_set_of_a_table_is_chosen_on_selection(tmp_path: Path) -> 
 
     run = Run(without=LEAN, seeds=(0,), tweak=tweak).write(tmp_path / "run")
     table = results.markdown({"capitals": capitals(seeds=(0,)).write(tmp_path / "capitals"), "customers": run})
-    assert "| hints, step 2 |" in next(line for line in table.splitlines() if line.startswith("| unlearned | FAIL"))
+    assert "| hints, step 2 |" in next(line for line in table.splitlines() if line.startswith("| unlearned | seed 0 | FAIL"))
 
 
 def test_missing_is_said_in_tables_and_never_counted(tmp_path: Path) -> None:
