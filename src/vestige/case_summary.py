@@ -15,7 +15,7 @@ from vestige.cases.folder_files import on_hub
 from vestige.cases.folder_text import Problem
 from vestige.desk.stats.intervals import effective, n_min
 from vestige.errors import UsageError, nearest
-from vestige.plan import build
+from vestige.plan_reading import build
 from vestige.records import GROUPS, Case, Probe, Row, digest, plain
 from vestige.text import masked, terminal_safe
 

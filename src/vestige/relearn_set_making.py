@@ -9,7 +9,8 @@ from typing import Any
 
 from vestige import case_summary
 from vestige.errors import ModelError, UsageError, nearest
-from vestige.plan import Plan, Text, build
+from vestige.plan import Plan, Text
+from vestige.plan_reading import build
 from vestige.recipe_request import Request, characters_over_four, named, within_budget
 from vestige.records import Case, RelearnSet, plain
 from vestige.relearn_set_files import Held, as_written, read
