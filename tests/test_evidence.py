@@ -315,7 +315,8 @@ def test_synthetic_lines_have_the_recorders_fields(tmp_path: Path) -> None:
     from vestige import plan as plans
     from vestige.blobs import Blobs
     from vestige.cases.customers import Customers
-    from vestige.graph import Arm, Ask, Cell, Graph, audits
+    from vestige.cells import Arm, Ask, Cell, Graph
+    from vestige.graph import audits
     from vestige.lab.cell import Outcome
     from vestige.ledger import Ledger
     from vestige.recording import Recorder

@@ -14,7 +14,8 @@ import pytest
 
 from vestige.cases.capitals import Capitals, countries
 from vestige.cases.customers import Customers
-from vestige.graph import SECOND_TWIN_SEED, TWIN_SEED, Arm, Cell, Graph, Source, build
+from vestige.cells import Arm, Cell, Graph
+from vestige.graph import SECOND_TWIN_SEED, TWIN_SEED, Source, build
 from vestige.plan import Plan, resolve
 from vestige.plans import text_of
 from vestige.recipe_request import Request

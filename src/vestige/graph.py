@@ -11,10 +11,11 @@ import dataclasses
 import hmac
 import importlib.metadata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Any
 
+from vestige.cells import Arm, Ask, Cell, Graph
 from vestige.plan import Attack, Choice, Plan, Step, Stop
 from vestige.records import Case, Group, Probe, RelearnSet, Row, canonical, plain
 
@@ -22,62 +23,6 @@ from vestige.records import Case, Group, Probe, RelearnSet, Row, canonical, plai
 TWIN_SEED = 1_000
 SECOND_TWIN_SEED = 2_000
 _DIGITS = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """Probes to be asked of a cell's model at a step ("end": whenever the action ends)."""
-
-    step: int | Literal["end"]
-    kind: Literal["choice", "greedy"]
-    probes: tuple[Probe, ...]
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One planned unit of work. `action` is None for a model that is loaded (`model` names it)."""
-
-    digest: str
-    label: str
-    name: str
-    action: Any
-    model: str | None
-    parent: str | None
-    steps_as: str | None
-    data: Mapping[str, tuple[Row, ...]]
-    seed: int
-    stop: Stop | None
-    stop_probes: tuple[Probe, ...]
-    asks: tuple[Ask, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Arm:
-    """A cell in its role: an arm at rest (no attack) or one (attack, relearn set, fold) of it.
-
-    `set` names the arm: the relearn set, and the attack too where a plan has more than one.
-    """
-
-    cell: str
-    role: str
-    seed: int
-    attack: str | None = None
-    set: str | None = None
-    relearn_set: str | None = None
-    fold: int = 0
-
-
-@dataclass
-class Graph:
-    """Cells in an order in which they can be computed, their roles, and the audits they serve."""
-
-    cells: dict[str, Cell] = field(default_factory=dict)
-    arms: list[Arm] = field(default_factory=list)
-    audits: list[dict[str, Any]] = field(default_factory=list)
-
-    def children(self, digest: str) -> list[Cell]:
-        """Return the cells that start from the state of a cell."""
-        return [c for c in self.cells.values() if c.parent == digest]
 
 
 @dataclass(frozen=True)

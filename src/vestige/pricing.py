@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from vestige.graph import Cell
+from vestige.cells import Cell, size_of
 from vestige.plan import Plan
-from vestige.runner import graph_of, size_of
+from vestige.runner import graph_of
 
 # Measured on one core of a 2-core AMD EPYC (bf16 training, fp32 probing) with SmolLM2-135M; other models: by size.
 _CHARS_PER_SECOND = 1_500.0

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import vestige
 from vestige import leaks, similarity
 from vestige.blobs import Blobs
-from vestige.graph import Cell, Graph
+from vestige.cells import Cell, Graph
 from vestige.ledger import Ledger
 from vestige.plan import Ask, Plan
 from vestige.records import Answer, Case, Fold, Group, Missing, Probe, Record, RelearnSet, ScoreTokens, plain

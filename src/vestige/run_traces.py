@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from vestige.graph import Arm, Cell, Graph
+from vestige.cells import Arm, Cell, Graph
 from vestige.lab.traces import TABLE
 from vestige.lab.tracing import Material, Trace
 from vestige.lab.train import Trained

@@ -19,9 +19,10 @@ from types import FrameType
 from typing import Any
 
 from vestige.blobs import Blobs
+from vestige.cells import Arm, Cell, Graph, size_of
 from vestige.desk import metrics, run_folder
 from vestige.errors import DataError, PlanError, RunError, UsageError
-from vestige.graph import Arm, Cell, Graph, Source, build
+from vestige.graph import Source, build
 from vestige.lab import model_sources
 from vestige.lab.cell import Outcome, Question, Task
 from vestige.lab.models import LanguageModel, without_weights
@@ -259,21 +260,6 @@ def _check(session: _Session, chosen: RelearnSet, group: Group, count: Callable[
         telling = record_v_information(recorder, chosen, group, probes, score)
         says = score.reason if isinstance(score, Missing) else f"{len(telling)} suspect"
         session.progress.note(f"V-information  {chosen.name} ({group}): {says}")
-
-
-def size_of(cell: Cell) -> float:
-    """Return the expected work of a cell, in characters read or trained (training counts threefold)."""
-    asked = sum(len(p.prompt) for a in cell.asks for p in a.probes)
-    steps: int = getattr(cell.action, "steps", 0)
-    rows = [r for rows in cell.data.values() for r in rows]
-    mean = sum(len(r.text) for r in rows) / max(1, len(rows))
-    if hasattr(cell.action, "batch_tokens"):
-        trained = float(steps * cell.action.batch_tokens * 4)
-    elif hasattr(cell.action, "epochs"):
-        trained = float(cell.action.epochs * mean * len(rows))
-    else:
-        trained = float(steps * getattr(cell.action, "batch_size", 0) * mean * len(cell.data))
-    return 3 * trained + asked + 500.0
 
 
 def _carry_out(session: _Session) -> None:
