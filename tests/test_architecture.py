@@ -15,7 +15,7 @@ ROOT = Path(vestige.__file__).parent
 MODULES = {".".join(("vestige", *p.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__"): p for p in ROOT.rglob("*.py")}
 TABLES = ("vestige.relearn_sets", "vestige.lab.unlearn", "vestige.lab.attacks", "vestige.lab.traces", "vestige.desk.metrics")
 ABOVE = """plan plan_parts plan_reading cells graph runner session scheduler screening run_relearn_sets workers recording
-demo checkpoint pricing catalogue checkup cli progress
+demo checkpoint pricing catalogue checkup cli cli_errors progress
 case_summary cli_cases writer written_sets never_exposed recording_relearn run_traces
 relearn_set_making relearn_set_files relearn_set_summary cli_relearn_sets""".split()
 LOW = frozenset(

@@ -5,64 +5,19 @@ Exit codes: 0 PASS (or done), 1 FAIL, 2 error or incomplete, 3 INCONCLUSIVE, 4 b
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import sys
-import traceback
 from pathlib import Path
 from typing import Any
 
 import click
 
 from vestige import __version__, cli_cases, cli_relearn_sets
-from vestige.errors import UsageError, VestigeError
+from vestige.cli_errors import Verbs
 from vestige.text import terminal_safe
 
 EXIT = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 3}
 _FOLDER = click.Path(file_okay=False, path_type=Path)
-
-
-class _Verbs(click.Group):
-    """Prints the errors of the house without a traceback and ends with their exit code.
-
-    Only a verdict ends with 1 or 3: a release gate would take anything else that did for one.
-    """
-
-    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
-        try:
-            return super().make_context(*args, **kwargs)
-        except click.UsageError as error:
-            error.exit_code = UsageError.exit_code  # type: ignore[misc]
-            raise
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except click.UsageError as error:
-            error.exit_code = UsageError.exit_code  # type: ignore[misc]
-            raise
-        except (click.ClickException, click.exceptions.Exit):
-            raise
-        except click.Abort:
-            _end(ctx, "stopped; nothing was changed", 130)
-        except KeyboardInterrupt:
-            _end(ctx, "stopped; completed cells are kept: run the same command to go on", 130)
-        except VestigeError as error:
-            _end(ctx, terminal_safe(str(error)), error.exit_code)
-        except OSError as error:
-            if error.errno == errno.EPIPE:  # whoever read our output went away: nobody is left to tell
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-                ctx.exit(2)
-            _end(ctx, terminal_safe(f"{error.filename or 'input or output'}: {error.strerror or error}"), 2)
-        except Exception:
-            traceback.print_exc()
-            _end(ctx, "this is a bug; please report it with the lines above", 2)
-
-
-def _end(ctx: click.Context, says: str, code: int) -> None:
-    click.echo(f"vestige: {says}", err=True)
-    ctx.exit(code)
 
 
 def _examples(*lines: str) -> str:
@@ -70,7 +25,7 @@ def _examples(*lines: str) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
-@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__)
 def main() -> None:
     """Find what an "unlearned" language model still remembers.
