@@ -177,7 +177,7 @@ def test_a_run_that_is_not_there_broken_or_without_an_attack_is_named(tmp_path: 
 
 
 def trace(set_: str, seed: int, value: float | None, fold: int = 0) -> dict[str, Any]:
-    about = {"name": "trace", "trace": "gradient_cosine", "set": set_, "seed": seed, "group": "forget", "fold": fold}
+    about = {"name": "trace", "trace": "gradient_cosine", "set": set_, "attack": "relearn", "seed": seed, "group": "forget", "fold": fold}
     return {**about, "value": value, "missing": None if value is not None else "a zero gradient"}
 
 

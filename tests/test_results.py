@@ -143,7 +143,7 @@ def test_missing_is_said_in_tables_and_never_counted(tmp_path: Path) -> None:
 
     run = capitals(tweak=lost).write(tmp_path / "run")
     rows = dict(results.capitals_rows(run))
-    assert rows["unlearned, before any attack"] == [0.2, Missing("no data")]
+    assert rows["unlearned, before any attack"] == [0.2, Missing("10 probes have no record there")]
     table = results.markdown({"capitals": run, "customers": run})
     assert "| unlearned, before any attack | 0.20 | missing | missing |" in table.splitlines()
     assert "| missing: 0 cluster with data; an interval needs two or more |" in table
@@ -162,11 +162,11 @@ def test_other_blocks_say_what_is_missing(tmp_path: Path) -> None:
         return "lost" if at.role == "subject" and at.split == "test" and at.set == "unrelated" else said_by(at, score)
 
     text = results.frozen([capitals(tweak=lost, seeds=(0,), block=3).write(tmp_path / "run")])
-    assert "| block 3, seed 0 | 20 | 0.20 | 0.50 | missing: no data |" in text
+    assert "| block 3, seed 0 | 20 | 0.20 | 0.50 | missing: 10 probes have no record there |" in text
 
 
 def test_a_recall_that_is_missing_ranks_below_none() -> None:
-    assert results._order(Missing("no data")) < results._order(0.0) < results._order(0.1)
+    assert results._order(Missing("10 probes have no record there")) < results._order(0.0) < results._order(0.1)
 
 
 # ---- costs

@@ -20,6 +20,7 @@ from vestige import plan as plans
 from vestige import runner
 from vestige.cli import main
 from vestige.desk import run_folder
+from vestige.desk.rule import REVISION
 from vestige.desk.run_folder import Verified, as_bytes, judge, shred, verify
 from vestige.errors import LedgerError, RunError
 from vestige.ledger import ROOT, Ledger, sha_of
@@ -516,7 +517,7 @@ BESIDE: dict[str, tuple[Callable[[Path], None], str]] = {
     "another word, sealed anew": (other_word_resealed, "the verdict does not follow: 'verdict' in verdict.json"),
     "another level, sealed anew": (other_level_resealed, "the verdict does not follow: 'levels' in verdict.json"),
     "a key more, sealed anew": (extra_key_resealed, "the verdict does not follow: 'approved_by' in verdict.json"),
-    "another revision of the rule, sealed anew": (older_rule_resealed, "judged by revision 0 of the rule, this version has 1"),
+    "another revision of the rule, sealed anew": (older_rule_resealed, f"judged by revision 0 of the rule, this version has {REVISION}"),
     "a space more": (lambda f: (f / "verdict.json").open("ab").write(b" "), "verdict.json is not the one that was sealed"),
     "verdict and seal empty": (empty_both, "seal.json was made for None lines.*the verdict does not follow: 'verdict'"),
     "verdict is a list": (put("verdict.json", b"[]"), "verdict.json is not the one that was sealed.*verdict.json is not a JSON object"),

@@ -9,6 +9,7 @@ from vestige.desk.evidence import Evidence
 from vestige.desk.levels import at_rest
 from vestige.desk.rule import Findings, Number
 from vestige.desk.stats.intervals import Estimate
+from vestige.records import Missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ def _complete(evidence: Evidence, found: Findings) -> Clause:
     numbers = list(_numbers(found))
     missing = sum(n.missing for n in (*numbers, found.known) if isinstance(n, Estimate))
     lost = sum(1 for n in numbers if not isinstance(n, Estimate))
+    lost += sum(1 for a in found.attacks for step in a.steps if a.chosen is not None and isinstance(step.selection, Missing))
     says = f"{absent} of {len(cells)} cells missing or failed, {missing} records missing, {lost} estimates without data"
     return Clause("complete", absent == missing == lost == 0, says, float(absent + missing + lost), 0.0)
 

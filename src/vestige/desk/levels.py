@@ -10,6 +10,9 @@ from vestige.desk.evidence import AT_REST, Evidence, Place, Value
 from vestige.desk.stats.intervals import Estimate, estimate
 from vestige.records import Missing
 
+# Digits to which means are compared: sums of equal shares in another order differ in the last bits.
+TIE = 9
+
 # Scores of 0 or 1: a level of one cannot be negative.
 _SHARES = frozenset({"keyword", "imprint"})
 
@@ -46,7 +49,9 @@ class Clusters:
 
     @property
     def mean(self) -> float | Missing:
-        """The mean over clusters, without an interval."""
+        """The mean over clusters, without an interval; one probe without a record, and it cannot be told."""
+        if self.missing:
+            return Missing(f"{self.missing} probes have no record there")
         means = [sum(v) / len(v) for v in self.values.values() if v]
         return sum(means) / len(means) - self.minus if means else Missing("no data")
 

@@ -24,7 +24,7 @@ from typing import Any
 from vestige import ledger
 from vestige.blobs import Blobs
 from vestige.desk.evidence import Evidence, Place, gather
-from vestige.desk.levels import Question, at_rest, combine
+from vestige.desk.levels import TIE, Question, at_rest, combine
 from vestige.desk.stats.rank_correlation import Correlation, spearman
 from vestige.errors import LedgerError
 from vestige.ledger import Line
@@ -33,6 +33,8 @@ from vestige.similarity import COVARIATES
 
 Value = float | Missing
 Covariates = Mapping[str, Value]
+Traced = tuple[str, str, int]
+"""Relearn set, attack and seed: which weights an attack trains decides what its trace looks at."""
 _ROLE, _GROUP = "subject", "forget"
 _NOT_STORED = Missing("this ledger was written before covariates were stored")
 _NOT_TRACED = Missing("the plan of this run did not ask for this trace")
@@ -107,9 +109,7 @@ def _by_seed(lines: Sequence[Line], blobs: Blobs) -> Iterable[Evidence]:
         yield gather([{**header, "body": own}, *rest], blobs.get)
 
 
-def _points(
-    folder: Path, evidence: Evidence, stored: Mapping[str, Covariates], traced: Mapping[tuple[str, int], Covariates]
-) -> Iterable[Point]:
+def _points(folder: Path, evidence: Evidence, stored: Mapping[str, Covariates], traced: Mapping[Traced, Covariates]) -> Iterable[Point]:
     case = evidence.header["case"]
     arms = {arm["set"]: arm for arm in evidence.header["design"] if arm["role"] == _ROLE and arm["set"]}
     for label, arm in arms.items():
@@ -117,7 +117,7 @@ def _points(
         found = stored.get(arm["relearn_set"], dict.fromkeys(COVARIATES, _NOT_STORED))
         identity = digest([case["name"], case["version"], arm["relearn_set"], found])
         recovery = step if isinstance(step, Missing) else _level(evidence, "test", [(1.0, _place(label, step)), (-1.0, at_rest(_ROLE))])
-        seen = {**found, **traced.get((arm["relearn_set"], arm["seed"]), {})}
+        seen = {**found, **traced.get((arm["relearn_set"], arm["attack"], arm["seed"]), {})}
         yield Point(str(folder), label, arm["seed"], None if isinstance(step, Missing) else step, recovery, seen, identity)
 
 
@@ -130,7 +130,7 @@ def _chosen(evidence: Evidence, label: str) -> int | Missing:
     levels = {step: _level(evidence, "selection", [(1.0, _place(label, step))]) for step in evidence.steps(_ROLE, label)}
     able = {step: level for step, level in levels.items() if not isinstance(level, Missing)}
     if able:
-        return max(able, key=lambda step: (able[step], -step))
+        return max(able, key=lambda step: (round(able[step], TIE), -step))
     return next((v for v in levels.values() if isinstance(v, Missing)), Missing("no step was asked"))
 
 
@@ -158,16 +158,16 @@ def _stored(lines: Iterable[Line]) -> dict[str, Covariates]:
     return {name: over_folds([found for other, found in whole if other == name]) for name, _ in whole}
 
 
-def _traced(lines: Iterable[Line]) -> dict[tuple[str, int], Covariates]:
-    """Return what was traced before a relearn set was trained on, by (set, seed): the mean over folds.
+def _traced(lines: Iterable[Line]) -> dict[Traced, Covariates]:
+    """Return what was traced before a relearn set was trained on: the mean over folds.
 
     A cell that was cut short and done again has its lines twice; the later ones count.
     """
-    folds: dict[tuple[str, int], dict[str, dict[int, Value]]] = defaultdict(lambda: defaultdict(dict))
+    folds: dict[Traced, dict[str, dict[int, Value]]] = defaultdict(lambda: defaultdict(dict))
     for body in (line["body"] for line in lines if line["kind"] == "measurement"):
         if body["name"] == "trace" and body["group"] == _GROUP:
             value = Missing(body["missing"]) if body["value"] is None else float(body["value"])
-            folds[body["set"], body["seed"]][body["trace"]][body["fold"]] = value
+            folds[body["set"], body["attack"], body["seed"]][body["trace"]][body["fold"]] = value
     return {where: {name: _mean(list(values.values())) for name, values in found.items()} for where, found in folds.items()}
 
 

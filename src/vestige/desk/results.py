@@ -11,11 +11,10 @@ from typing import Any
 from vestige.blobs import Blobs
 from vestige.desk.audit import audit
 from vestige.desk.evidence import Evidence, Place, gather
-from vestige.desk.levels import Question, at_rest, combine
+from vestige.desk.levels import TIE, Question, at_rest, combine
 from vestige.desk.report.numbers import strongest
-from vestige.desk.run_folder import judge
 from vestige.errors import LedgerError
-from vestige.ledger import read
+from vestige.ledger import Line, read
 from vestige.records import Missing
 
 _SETS = {
@@ -29,7 +28,7 @@ _SAME_FORM = ("other_capitals", "other_relation")
 
 def weights(folder: Path) -> Iterator[str]:
     """Yield the sha256 of the weights before and after unlearning, per seed."""
-    lines, _ = read(folder / "ledger.jsonl")
+    lines = _whole(folder)
     header = next(line["body"] for line in lines if line["kind"] == "header")
     states = {line["body"]["cell"]: line["body"]["weights"] for line in lines if line["kind"] == "state"}
     names = {"original": "before unlearning", "subject": "after unlearning"}
@@ -38,9 +37,21 @@ def weights(folder: Path) -> Iterator[str]:
             yield f"sha256 of the weights {names[arm['role']]} (seed {arm['seed']}): {states[arm['cell']]}"
 
 
+def _whole(folder: Path) -> list[Line]:
+    """Return the lines of a ledger.
+
+    Raises:
+        LedgerError: it is damaged.
+    """
+    lines, damage = read(folder / "ledger.jsonl")
+    if damage:
+        raise LedgerError(f"{folder / 'ledger.jsonl'}: line {damage[0].line}: {damage[0].says}; `vestige verify {folder}` lists all")
+    return lines
+
+
 def seed_lines(folder: Path) -> dict[int, list[Mapping[str, Any]]]:
     """Return the lines of a run as if each seed had been run alone."""
-    lines, _ = read(folder / "ledger.jsonl")
+    lines = _whole(folder)
     header = next(line for line in lines if line["kind"] == "header")
     rest = [line for line in lines if line["kind"] != "header"]
     design = header["body"]["design"]
@@ -72,7 +83,7 @@ def chosen(evidence: Evidence, set_: str) -> Place:
     able = [(v, p) for v, p in scored if not isinstance(v, Missing)]
     if not able:
         raise LedgerError(f"the run has no keyword recall on selection clusters under the relearn set {set_!r}, so no step can be chosen")
-    return max(able, key=lambda pair: (pair[0], -pair[1].step))[1]
+    return max(able, key=lambda pair: (round(pair[0], TIE), -pair[1].step))[1]
 
 
 def capitals_rows(folder: Path) -> list[tuple[str, list[float | Missing]]]:
@@ -144,7 +155,7 @@ def _customers(folder: Path) -> str:
     blobs = Blobs(folder)
     verdicts = {f"seed {seed}": audit(lines, blobs.get) for seed, lines in seed_lines(folder).items()}
     if len(verdicts) > 1:
-        verdicts["all seeds"] = judge(folder)
+        verdicts["all seeds"] = audit(_whole(folder), blobs.get)
     lines = [
         "| Planted customers | seed | verdict | at rest, E | strongest relearn set | E after it | rise beyond the control's |",
         "|---|---|---|---|---|---|---|",

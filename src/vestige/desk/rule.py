@@ -13,16 +13,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 from vestige.desk.evidence import Evidence, Place
-from vestige.desk.levels import Clusters, Question, at_rest, combine
+from vestige.desk.levels import TIE, Clusters, Question, at_rest, combine
 from vestige.desk.stats.holm import Adjusted, holm
 from vestige.desk.stats.intervals import Estimate, n_min
 from vestige.records import Missing
 
 # To be raised with every change that can change a verdict, so that `verify` can tell a newer rule from tampering.
-REVISION = 1
+REVISION = 2
 
 Number = Estimate | Missing
 
@@ -153,8 +154,8 @@ class Judge:
 
     def _attack(self, attack: str, set_: str, scale: float) -> Attacked:
         steps = [self._step(set_, step, scale) for step in self.evidence.steps(self.subject, set_)]
-        able = [s for s in steps if not isinstance(s.selection, Missing)]
-        best = max(able, key=lambda s: (s.selection, -s.step)) if able else None
+        able = [(round(s.selection, TIE), -s.step, s) for s in steps if not isinstance(s.selection, Missing)]
+        best = max(able, key=itemgetter(0, 1))[2] if able else None
         # Nothing to hold it against, nothing to claim: neither a control nor another set that is unrelated.
         candidate = self._control(set_, 0) is not None
         if best is None:

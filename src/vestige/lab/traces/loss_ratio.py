@@ -59,8 +59,9 @@ class LossRatio:
             head, tail = lm.encode(row.prompt, row.answer, row.form)
             tokens = keyword_tokens(lm, row, keywords)
             start = max(1, len(head))
-            if any(tokens) and start < len(head) + len(tail) <= lm.context:
-                yield Encoded(str(number), (*head, *tail), start), tokens[start - len(head) :]
+            scored = tokens[start - len(head) :]  # a first token without anything before it is never scored
+            if any(scored) and len(head) + len(tail) <= lm.context:
+                yield Encoded(str(number), (*head, *tail), start), scored
 
 
 def keyword_tokens(lm: LanguageModel, row: Row, keywords: Sequence[str]) -> list[bool]:
