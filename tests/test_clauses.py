@@ -342,6 +342,19 @@ def test_a_seed_that_says_nothing_at_a_step() -> None:
     assert (found["verdict"], open_clauses(found)) == ("INCONCLUSIVE", {f"{HINTS}@2": None, "complete": False})
 
 
+def test_one_lost_selection_record_and_its_step_is_not_chosen() -> None:
+    """Without its hardest selection person, step 2 would look the best; the step cannot be told, and the audit is not whole."""
+
+    def lost(at: At, score: float) -> float | None:
+        if (at.split, at.set, at.role, at.step) != ("selection", HINTS, "subject", 2):
+            return score
+        return None if at.index == 0 else 0.9
+
+    found = judged(lean(tweak=lost).lines())
+    assert (found["verdict"], open_clauses(found)) == ("INCONCLUSIVE", {"complete": False})
+    assert next(a for a in found["attacks"] if a["set"] == HINTS)["chosen"] == 4
+
+
 def test_no_selection_record_no_choice() -> None:
     def lost(at: At, score: float) -> float | None:
         return None if (at.split, at.set, at.role) == ("selection", HINTS, "subject") else score
