@@ -44,7 +44,7 @@ def test_the_built_in_plans_are_priced_without_a_model(name: str) -> None:
 
 def test_every_cell_of_the_graph_is_priced_once() -> None:
     plan = resolve(document())
-    graph, _ = graph_of(plan, Customers()())
+    graph, _ = graph_of(plan, Customers(forget=24)())
     priced = price(plan)
     assert [c["cell"] for c in priced["cells"]] == list(graph.cells)
     # 1 base, 1 original, 2 twins, 1 subject, 1 sham, 1 liar, 1 broken, and 5 attacked roles x 6 folds of 4 sets.
@@ -60,23 +60,23 @@ def test_every_cell_of_the_graph_is_priced_once() -> None:
 def test_tokens_are_those_of_the_plan() -> None:
     priced = price(resolve(document()))
     tokens = {c["label"]: c["tokens_trained"] for c in priced["cells"]}
-    # An attack: 16 steps of 160 tokens. A loaded model and noise train nothing.
-    assert tokens["subject · rtt_fold/0 · seed 0"] == 16 * 160
+    # An attack: 12 steps of 160 tokens. A loaded model and noise train nothing.
+    assert tokens["subject · rtt_fold/0 · seed 0"] == 12 * 160
     assert tokens["base · smollm2-135m-instruct"] == tokens["broken · noise · seed 0"] == 0
-    # Learning: seven epochs over all rows of the forgotten and the kept, at four characters a token.
-    case = Customers()()
+    # Learning: ten epochs over all rows of the forgotten and the kept, at four characters a token.
+    case = Customers(forget=24)()
     letters = sum(len(r.text) for r in case.forget + case.retain)
-    assert tokens["original · learn · seed 0"] == pytest.approx(7 * letters / 4, abs=1)
+    assert tokens["original · learn · seed 0"] == pytest.approx(10 * letters / 4, abs=1)
     assert priced["tokens_trained"] == sum(tokens.values())
 
 
 def test_probes_and_relearn_sets_are_counted() -> None:
     priced = price(resolve(document()))
-    # 64 each to forget, to retain and as decoys, 64 more in other words, 24 of general knowledge.
-    assert priced["probes"] == 4 * 64 + 24
+    # 96 to forget and 96 more in other words, 64 each to retain and as decoys, 24 of general knowledge.
+    assert priced["probes"] == 2 * 96 + 2 * 64 + 24
     assert priced["relearn_sets"] == [
-        {"name": "rtt_fold", "folds": 2, "rows": [32, 32]},
-        {"name": "other_attributes", "folds": 2, "rows": [32, 32]},
+        {"name": "rtt_fold", "folds": 2, "rows": [48, 48]},
+        {"name": "other_attributes", "folds": 2, "rows": [48, 48]},
         {"name": "new_customers", "folds": 1, "rows": [64]},
         {"name": "unrelated", "folds": 1, "rows": [64]},
     ]
