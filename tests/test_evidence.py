@@ -259,7 +259,7 @@ def test_every_expected_probe_without_a_value_is_counted() -> None:
     evidence = read([x for x in small().lines() if x["kind"] == "header"])
     nothing = combine(evidence, Question("choice", "forget"), [(1.0, REST)])
     assert (nothing.values, nothing.missing) == ({}, 5)
-    assert nothing.mean == Missing("no data")
+    assert nothing.mean == Missing("5 probes have no record there")
 
 
 def test_what_cannot_be_negative_is_marked_so() -> None:
