@@ -77,7 +77,8 @@ class Run:
     without: tuple[str, ...] = ()
     levels: Mapping[tuple[str, str | None], float | dict[int, float]] = field(default_factory=dict)
     kept: Mapping[str, float] = field(default_factory=dict)
-    jitter: float = 0.02
+    # Wide enough for Student's t: with less, fewer than three clusters differ materially and the exact interval is taken.
+    jitter: float = 0.08
     tweak: Callable[[At, float], Said] = lambda at, score: score
     last: Callable[[At], bool] = lambda at: False
     leaked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -67,7 +67,7 @@ def test_residual_fails() -> None:
     levels: Any = {("subject", None): 0.4, ("subject", HINTS): 0.4, ("subject", UNRELATED): 0.4}
     verdict = judged(lean(levels=levels))
     assert (verdict["verdict"], verdict["reasons"]) == ("FAIL", ["residual"])
-    assert verdict["claim"].startswith("The model still shows 43% (95 % interval 43% to 44%) of what the original knew, before any attack.")
+    assert verdict["claim"].startswith("The model still shows 43% (95 % interval 41% to 46%) of what the original knew, before any attack.")
 
 
 def avoided(at: At, score: float) -> float:

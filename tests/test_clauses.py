@@ -268,7 +268,7 @@ def test_none_of_ten_probes_is_inconclusive_at_a_fifth() -> None:
 
 
 def test_too_few_probes() -> None:
-    # 16 clusters with one score in a thousand of spread: every bound is low, and still they are too few at delta = 0.2.
+    # 16 clusters with little spread: every bound is low, and still they are too few at delta = 0.2.
     found = judged(lean(test=16).lines())
     assert clause(found, "enough_probes")["holds"] is False
     assert set(open_clauses(found)) == {"enough_probes", "imprint"}  # none of 16 rank last: at most 0.206

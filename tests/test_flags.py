@@ -36,7 +36,13 @@ def test_a_sound_run_raises_no_flag() -> None:
 
 
 def at_rest_of(role: str, group: str, level: float) -> Any:
-    return lambda at, score: level + (score - 0.88) / 10 if (at.role, at.group, at.set) == (role, group, None) else score
+    """Plant a level at rest: of five clusters two lie 0.055 below it, two above; the half-width is 2.776 x 0.055 / sqrt(5) = 0.068."""
+
+    def tweak(at: At, score: float) -> float:
+        index = at.index % 5
+        return level + 0.055 * ((index > 2) - (index < 2)) if (at.role, at.group, at.set) == (role, group, None) else score
+
+    return tweak
 
 
 def edited(run: Run, **spec: Any) -> list[dict[str, Any]]:
@@ -51,6 +57,10 @@ def silent(lines: list[dict[str, Any]], role: str) -> list[dict[str, Any]]:
 
 def avoid(at: At, score: float) -> float:
     return -0.2 if at.group == "forget" and at.role == "subject" and at.set is None else score
+
+
+def last(which: Any) -> Any:
+    return lambda at: at.role == "subject" and which(at.index)
 
 
 # Flag, the run that raises it, and what its sentence holds.
@@ -68,7 +78,7 @@ RAISING: list[tuple[str, Any, str]] = [
     ("one_seed", lambda: lean(seeds=(0,)).lines(), "every verdict is provisional"),
     ("asserted_lineage", lambda: edited(lean(), asserted_lineage=True), "asserted, not shown"),
     ("same_state", lambda: lean(digests={"subject/0": "one", "never_exposed/0": "one"}).lines(), "one and the same model"),
-    ("imprint", lambda: lean(tweak=avoid, last=lambda at: at.index % 5 < 2).lines(), "ranks last +0.40 more often"),
+    ("imprint", lambda: lean(tweak=avoid, last=last(lambda index: index % 5 < 2)).lines(), "ranks last +0.40 more often"),
 ]
 
 
@@ -90,11 +100,11 @@ def test_every_flag_has_a_run_that_raises_it() -> None:
         ("control_missing", lambda: lean(without=ALONE, knowledge="pretrained").lines()),  # there can be none
         ("control_knows", lambda: lean(levels={("never_exposed", None): 0.19}).lines()),
         ("control_knows", lambda: silent(lean().lines(), "never_exposed/")),  # no data, no claim about it
-        ("decoys_not_at_chance", lambda: lean(tweak=at_rest_of("subject", "decoy", 0.15)).lines()),  # 0.06: within the margin
+        ("decoys_not_at_chance", lambda: lean(tweak=at_rest_of("subject", "decoy", 0.095)).lines()),  # within the margin
         ("unequal_tokens", lambda: lean(tokens={HINTS: 105, UNRELATED: 100}).lines()),
         ("unequal_tokens", lambda: silent(lean().lines(), f"subject/{HINTS}")),  # one set alone has nothing to differ from
         ("unequal_tokens", lambda: silent(silent(lean().lines(), f"subject/{HINTS}"), f"subject/{UNRELATED}")),
-        ("imprint", lambda: lean(tweak=avoid, last=lambda at: at.index % 10 == 0).lines()),  # 3 of 25
+        ("imprint", lambda: lean(tweak=avoid, last=last(lambda index: index % 10 == 0)).lines()),  # 3 of 25
         ("imprint", lambda: silent(lean().lines(), "subject/0")),
         ("original_never_knew", lambda: silent(lean().lines(), "original/")),  # unknown, which is another doubt
     ],

@@ -118,12 +118,14 @@ def test_fewer_than_three_clusters_that_differ_fall_back() -> None:
     assert found(single(*eight, 1.0, 1.0, 1.0), signed=False).method == "t"
 
 
-def test_differing_is_counted_from_the_most_common_value() -> None:
+def test_differing_is_counted_from_the_median() -> None:
     assert distinct([0.0, 0.0, 0.0]) == 0
     assert distinct([0.0, 0.0, 0.3, 0.4]) == 2
     assert distinct([0.1, 0.2, 0.3]) == 2  # none repeats: all but one differ
     assert distinct([0.1, 0.2, 0.3, 0.4]) == 3
     assert distinct([0.5, 0.5 + 1e-12]) == 0  # rounding noise is no difference
+    assert distinct([0.04, -0.04, 0.0, 0.06, -0.06]) == 2  # and neither is what is not material
+    assert distinct([0.0, 0.0, 1.0, 1.0]) == distinct([0.0, 0.0, -1.0, -1.0]) == 2  # two middle values: the one nearer to 0
     assert found(single(0.1, 0.2, 0.3)).method == "clopper_pearson"
 
 
@@ -132,6 +134,51 @@ def test_rounding_noise_does_not_make_a_point_interval() -> None:
     value = found(single(*(i * 1e-12 for i in range(10))))
     assert value.method == "clopper_pearson"
     assert value.high > 0.3
+
+
+@pytest.mark.parametrize("noise", [1e-4, 0.01])
+def test_noise_does_not_pass_for_certainty(noise: float) -> None:
+    # Each of 18 people is wholly back with probability 0.2. The upper bound may lie below 0.2 in 2.5 of 100 draws; of 1000,
+    # the standard error is sqrt(0.025 x 0.975 / 1000) = 0.0049; three of them. With t in all draws it does in 9 to 10 of 100.
+    rng = random.Random(11)
+    low = 0
+    for _ in range(1000):
+        low += found(single(*((rng.random() < 0.2) + rng.gauss(0.0, noise) for _ in range(18)))).high < 0.2
+    assert low / 1000 < 0.025 + 3 * 0.0049
+
+
+def test_clusters_that_lie_close_together_show_where_they_lie() -> None:
+    # 18 clusters at 0.6 -0.02, 0 and +0.02, six of each: M = 0.6, P = (6 x 0.02 / 18) / 0.4 = 1/60, N = 1/240 of the room of 1.6.
+    # Beta quantiles: CP_low and CP_high of 1/60 of 18 (0.3), and of 1/240 of 18 (0.075).
+    value = found(single(*[0.58, 0.6, 0.62] * 6))
+    up = stats.beta.ppf(0.025, 0.3, 18.7), stats.beta.ppf(0.975, 1.3, 17.7)
+    down = stats.beta.ppf(0.025, 0.075, 18.925), stats.beta.ppf(0.975, 1.075, 17.925)
+    assert (value.method, value.value) == ("clopper_pearson", pytest.approx(0.6))
+    assert value.low == pytest.approx(0.6 + 0.4 * up[0] - 1.6 * down[1])
+    assert value.high == pytest.approx(0.6 + 0.4 * up[1] - 1.6 * down[0])
+    assert 0.25 < value.low < value.high < 0.75
+    # The other way round, the interval is mirrored; with an even number of distinct values as well.
+    other = found(single(*[-0.58, -0.6, -0.62] * 6))
+    assert (other.low, other.high) == (pytest.approx(-value.high), pytest.approx(-value.low))
+    one, two = found(single(0.3, 0.31, 0.32, 0.33)), found(single(-0.3, -0.31, -0.32, -0.33))
+    assert (two.low, two.high) == (pytest.approx(-one.high), pytest.approx(-one.low))
+
+
+def test_all_at_one_value_leave_what_none_of_them_leaves_open() -> None:
+    # None of 18 lies elsewhere: at most 1 - 0.025^(1/18) = 0.185302 of clusters do, at 1 or at -1 (at 0, for levels).
+    value = found(single(*[0.6] * 18))
+    assert (value.low, value.high) == (pytest.approx(0.6 - 1.6 * 0.185302, abs=1e-6), pytest.approx(0.6 + 0.4 * 0.185302, abs=1e-6))
+    assert found(single(*[0.6] * 18), signed=False).low == pytest.approx(0.6 * (1 - 0.185302), abs=1e-6)
+
+
+def test_nearly_identical_twins_are_shown_to_be_close() -> None:
+    # 18 people, four probes each, all differences within 0.02: 28.8 effective probes, and "none of 28.8" ends at 0.12.
+    rng = random.Random(3)
+    for _ in range(50):
+        value = found({str(i): [rng.uniform(-0.02, 0.02)] * 4 for i in range(18)})
+        assert value.method == "clopper_pearson"
+        assert -0.2 < value.low < -0.1
+        assert 0.1 < value.high < 0.2
 
 
 def test_difference_by_hand() -> None:

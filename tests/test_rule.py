@@ -88,16 +88,17 @@ def test_a_k_that_is_not_above_zero_scales_nothing() -> None:
 
 
 def test_e_is_paired_by_probe() -> None:
-    # Levels from 0.0 to 0.8 by cluster, with the subject 0.044 above its control everywhere: E = 0.05 with hardly any width.
+    # Levels from 0.0 to 0.8 by cluster, with the subject 0.044 above its control, give or take 0, 0.04 or 0.08: squares
+    # 10 x 0.0064 + 10 x 0.0016 = 0.08, standard error sqrt(0.08/24/25) = 0.0115470, t(0.975, 24) = 2.063899, half 0.0238319.
     # Unpaired, the standard error would be about sqrt(2) x 0.29 / 5 = 0.08.
     def spread(at: At, score: float) -> float:
         if at.group != "forget" or at.role == "original":
             return score
-        return 0.2 * (at.index % 5) + (0.044 + 0.001 * (at.index % 3 - 1) if at.role == "subject" else 0.0)
+        return 0.2 * (at.index % 5) + (0.044 + 0.04 * (at.index // 5 - 2) if at.role == "subject" else 0.0)
 
     found = measured(lean(tweak=spread, levels={("original", None): 0.9}))
     assert isinstance(found.residual, Estimate)
-    assert found.residual.high - found.residual.low < 0.02
+    assert found.residual.high - found.residual.low == pytest.approx(2 * 0.0238319 / found.scale, abs=1e-6)
     assert value(found.residual) == pytest.approx(0.044 / found.scale, abs=1e-4)
 
 
@@ -218,7 +219,7 @@ def test_there_after_a_set_without_a_clear_rise_is_a_fail_of_its_own_name() -> N
 
 
 def test_below_delta_is_no_fail_however_sure() -> None:
-    # 0.19 x 0.88 = 0.1672 above the control, with next to no width.
+    # 0.19 x 0.88 = 0.1672 above the control, with a half-width of 0.02.
     found = measured(lean(levels={("subject", None): 0.1872, ("subject", HINTS): 0.2}))
     assert found.adjusted["residual"].rejected
     assert found.reasons == []
@@ -308,7 +309,8 @@ def test_imprint_is_read_at_rest_only() -> None:
     def low_later(at: At, score: float) -> float:
         return -0.2 if at.group == "forget" and at.set is not None else score
 
-    found = measured(lean(tweak=low_later, last=last_for(1.0)))
+    # With less spread than usual: at rest every score of the subject is above chance.
+    found = measured(lean(tweak=low_later, last=last_for(1.0), jitter=0.02))
     assert value(found.imprint) == 0.0
 
 

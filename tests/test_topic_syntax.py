@@ -17,7 +17,7 @@ PLANTED = {"ss": 0.8, "so": 0.4, "os": 0.5, "oo": 0.3, "more": 0.6}
 
 def evidence(**changes: object):
     levels = {("subject", name): {2: 0.1, 4: value} for name, value in PLANTED.items()}
-    fields = {"sets": tuple(PLANTED), "levels": levels, "test": 8, "selection": 4}
+    fields = {"sets": tuple(PLANTED), "levels": levels, "test": 8, "selection": 4, "jitter": 0.02}
     return gather(Run(**{**fields, **changes}).lines(), lambda ref: ref.removeprefix("text:"))
 
 
