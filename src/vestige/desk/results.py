@@ -23,6 +23,7 @@ _SETS = {
     "other_relation": "currencies (other topic, same form)",
     "unrelated": "unrelated sentences",
 }
+_REASONS = 3
 _SAME_FORM = ("other_capitals", "other_relation")
 
 
@@ -167,11 +168,16 @@ def _customers(folder: Path) -> str:
 
 def _audit_row(found: Mapping[str, Any], name: str, seed: str) -> str:
     best = strongest(found)
-    word = found["verdict"] + (f" ({', '.join(found['reasons'])})" if found["reasons"] else "")
+    word = found["verdict"] + (f" ({_reasons(found['reasons'])})" if found["reasons"] else "")
     after = (
         [f"{best['set']}, step {best['chosen']}", _estimate(best["excess"]), _estimate(best["rise"])] if best else ["not attacked", "", ""]
     )
     return "| " + " | ".join([name, seed, word, _estimate(found["residual"]), *after]) + " |"
+
+
+def _reasons(reasons: Sequence[str]) -> str:
+    more = len(reasons) - _REASONS
+    return ", ".join(reasons[:_REASONS]) + (f" and {more} more" if more > 0 else "")
 
 
 def _estimate(value: Mapping[str, Any]) -> str:
