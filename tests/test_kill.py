@@ -142,7 +142,7 @@ def test_three_kills_of_a_run_on_a_real_language_model(tmp_path: Path) -> None:
     strikes = (
         lambda: killing.kill_while(plan, out, calm, cells=1, delay=6.0),  # training: the base was asked, unlearning is under way
         lambda: killing.kill_when_ledger_grows(plan, out, calm, 0.0),  # commit
-        lambda: killing.kill_when_ledger_grows(plan, out, calm, 4.0),  # the attacks are under way
+        lambda: killing.kill_when_ledger_grows(plan, out, calm, 0.0),  # commit of the first attack, the second is under way
     )
     for strike in strikes:
         assert strike() != "over"
