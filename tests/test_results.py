@@ -49,7 +49,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_rows_of_the_capitals_table_by_hand(folder: Path) -> None:
-    rows = dict(results.capitals_rows(folder))
+    rows = dict(results.capitals_rows(results.per_seed(folder)))
     assert rows == {
         "original": [1.0, 1.0],
         "unlearned, before any attack": [0.2, 0.2],
@@ -68,7 +68,7 @@ def test_every_seed_is_judged_by_itself(tmp_path: Path) -> None:
         return 0.9 if at.role == "subject" and at.group == "forget" and at.index < (2 if at.seed == 0 else 7) else 0.0
 
     run = capitals(tweak=by_seed, statements=False).write(tmp_path / "run")
-    assert dict(results.capitals_rows(run))["unlearned, before any attack"] == [0.2, 0.7]
+    assert dict(results.capitals_rows(results.per_seed(run)))["unlearned, before any attack"] == [0.2, 0.7]
     assert set(results.per_seed(run)) == {0, 1}
 
 
@@ -142,7 +142,7 @@ def test_missing_is_said_in_tables_and_never_counted(tmp_path: Path) -> None:
         return "lost" if gone else said_by(at, score)
 
     run = capitals(tweak=lost).write(tmp_path / "run")
-    rows = dict(results.capitals_rows(run))
+    rows = dict(results.capitals_rows(results.per_seed(run)))
     assert rows["unlearned, before any attack"] == [0.2, Missing("10 probes have no record there")]
     table = results.markdown({"capitals": run, "customers": run})
     assert "| unlearned, before any attack | 0.20 | missing | missing |" in table.splitlines()

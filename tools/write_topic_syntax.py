@@ -28,10 +28,7 @@ SCORES = {"keyword": "Keyword recall", "choice": "Choice score"}
 
 def main(folder: Path) -> None:
     """Write the tables."""
-    lines, damage = ledger.read(folder / "ledger.jsonl")
-    if damage:
-        raise SystemExit(f"{folder}: line {damage[0].line}: {damage[0].says}")
-    evidence = gather(lines, Blobs(folder).get)
+    evidence = gather(ledger.read_sound(folder / "ledger.jsonl"), Blobs(folder).get)
     parts = [part for score in SCORES for part in (levels(evidence, score), effects(evidence, score))]
     text = "\n\n".join([*parts, predicted(folder)])
     before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)

@@ -170,6 +170,18 @@ def read(path: Path) -> tuple[list[Line], list[Damage]]:
     return lines, sorted([*check(lines), *([torn] if torn else [])], key=lambda d: d.line)
 
 
+def read_sound(path: Path) -> list[Line]:
+    """Return the lines of a ledger that is not damaged.
+
+    Raises:
+        LedgerError: there is none, or it is damaged: where first, and how.
+    """
+    lines, damage = read(path)
+    if damage:
+        raise LedgerError(f"{path}: line {damage[0].line}: {damage[0].says}; `vestige verify {path.parent}` lists all")
+    return lines
+
+
 def check(lines: Iterable[Line]) -> Iterator[Damage]:
     """Yield the places where the chain does not hold."""
     prev = ROOT

@@ -169,6 +169,10 @@ def covariates(fold: Fold, probes: Sequence[Probe], count: Callable[[str], int] 
     asks = set(fold.asks)
     asked = [p for p in probes if p.id in asks and p.wording == "primary"]
     found = similarity.covariates(fold.rows, asked, count or len)
-    # Rounded, so that a line does not hang on the last bits of a sum.
-    rounded = {name: v if isinstance(v, Missing) else round(v, _DIGITS) for name, v in found.items()}
-    return rounded if count else {**rounded, "tokens": Missing("no tokenizer was at hand")}
+    stored = {name: rounded(value) for name, value in found.items()}
+    return stored if count else {**stored, "tokens": Missing("no tokenizer was at hand")}
+
+
+def rounded(value: float | Missing) -> float | Missing:
+    """Return a number as a line holds it, so that the line does not hang on the last bits of a sum."""
+    return value if isinstance(value, Missing) else round(value, _DIGITS)

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vestige.leaks import telling
-from vestige.recording import Recorder
+from vestige.recording import Recorder, rounded
 from vestige.records import Fold, Group, Missing, Probe, RelearnSet, plain
-from vestige.similarity import covariates
+from vestige.similarity import mean_told
 from vestige.v_information import Score, informs, told
-
-# So that a line does not hang on the last bits of a sum.
-_DIGITS = 6
 
 
 def record_v_information(
@@ -34,9 +31,9 @@ def record_v_information(
             "set": chosen.name,
             "group": group,
             "fold": number,
-            "pairs": [[recorder.keyed(p.row), recorder.keyed(p.probe), plain(_rounded(p.nats))] for p in pairs],
+            "pairs": [[recorder.keyed(p.row), recorder.keyed(p.probe), plain(rounded(p.nats))] for p in pairs],
             "suspect": [recorder.keyed(p) for p in suspect],
-            "covariate": plain(_rounded(_covariate(fold, asked, score))),
+            "covariate": plain(rounded(_covariate(fold, asked, score))),
         }
         recorder.ledger.add("measurement", body)
     return tuple(sorted(found))
@@ -46,8 +43,4 @@ def _covariate(fold: Fold, asked: Sequence[Probe], score: Score | Missing) -> fl
     if isinstance(score, Missing):
         return score
     primary = [p for p in asked if p.wording == "primary"]
-    return covariates(fold.rows, primary, len, v_information=informs(score))["v_information"]
-
-
-def _rounded(value: float | Missing) -> float | Missing:
-    return value if isinstance(value, Missing) else round(value, _DIGITS)
+    return mean_told(fold.rows, primary, informs(score))

@@ -231,9 +231,16 @@ def covariates(
         float(np.mean([bool(t) for t in topics(some, {p.cluster for p in probes})])),
         _mean(answer_overlap(some, asked)),
         _embedding([r.text for r in some], questions, embed) if embed else Missing("no embedding model was given"),
-        _mean(v_information(some, asked)) if v_information else Missing("no never-exposed model was given"),
+        mean_told(some, asked, v_information) if v_information else Missing("no never-exposed model was given"),
     )
     return dict(zip(COVARIATES, values, strict=True))
+
+
+def mean_told(rows: Sequence[Row], probes: Sequence[Probe], v_information: Inform) -> float | Missing:
+    """Return the covariate `v_information` by itself: the mean over rows of what each tells of the probe it tells most about."""
+    if not rows or not probes:
+        return Missing(f"{len(rows)} rows and {len(probes)} probes; both are needed")
+    return _mean(v_information(_spread(rows), _spread(probes)))
 
 
 def _spread(items: Sequence[Any]) -> list[Any]:

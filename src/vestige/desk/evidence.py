@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
@@ -95,6 +95,23 @@ def gather(lines: Iterable[Mapping[str, Any]], read_blob: ReadBlob) -> Evidence:
     for arm in header["design"]:
         evidence.cells.setdefault((arm["role"], arm["set"]), []).append(arm)
     return evidence
+
+
+def lines_by_seed(lines: Sequence[Mapping[str, Any]]) -> dict[int, list[Mapping[str, Any]]]:
+    """Return the lines of a run as if each of its seeds had been run alone.
+
+    Raises:
+        LedgerError: there is no header.
+    """
+    header = next((line for line in lines if line["kind"] == "header"), None)
+    if header is None:
+        raise LedgerError("the ledger has no header line: the run never began")
+    rest = [line for line in lines if line["kind"] != "header"]
+    design = header["body"]["design"]
+    return {
+        seed: [{**header, "body": {**header["body"], "design": [arm for arm in design if arm["seed"] == seed]}}, *rest]
+        for seed in sorted({arm["seed"] for arm in design})
+    }
 
 
 def _leaks(measurements: Iterable[Body], design: Iterable[Body]) -> dict[tuple[str, str], set[str]]:

@@ -23,7 +23,7 @@ from typing import Any
 
 from vestige import ledger
 from vestige.blobs import Blobs
-from vestige.desk.evidence import Evidence, Place, gather
+from vestige.desk.evidence import Evidence, Place, gather, lines_by_seed
 from vestige.desk.levels import TIE, Question, at_rest, combine
 from vestige.desk.stats.rank_correlation import Correlation, spearman
 from vestige.errors import LedgerError
@@ -86,27 +86,13 @@ def points(folder: Path) -> list[Point]:
     Raises:
         LedgerError: no ledger, a damaged one, or a run that attacked no unlearned model.
     """
-    lines, damage = ledger.read(folder / "ledger.jsonl")
-    if damage:
-        raise LedgerError(f"{folder / 'ledger.jsonl'}: line {damage[0].line}: {damage[0].says}; `vestige verify {folder}` lists all")
-    stored, blobs = _stored(lines), Blobs(folder)
-    traced = _traced(lines)
-    made = [p for evidence in _by_seed(lines, blobs) for p in _points(folder, evidence, stored, traced)]
+    lines, blobs = ledger.read_sound(folder / "ledger.jsonl"), Blobs(folder)
+    stored, traced = _stored(lines), _traced(lines)
+    alone = (gather(own, blobs.get) for own in lines_by_seed(lines).values())
+    made = [p for evidence in alone for p in _points(folder, evidence, stored, traced)]
     if not made:
         raise LedgerError(f"{folder}: no unlearned model was attacked in this run; expected arms of the role {_ROLE!r} with a relearn set")
     return made
-
-
-def _by_seed(lines: Sequence[Line], blobs: Blobs) -> Iterable[Evidence]:
-    """Yield the evidence of each seed by itself."""
-    header = next((line for line in lines if line["kind"] == "header"), None)
-    if header is None:
-        raise LedgerError("the ledger has no header line: the run never began")
-    rest = [line for line in lines if line["kind"] != "header"]
-    design = header["body"]["design"]
-    for seed in sorted({arm["seed"] for arm in design}):
-        own = {**header["body"], "design": [arm for arm in design if arm["seed"] == seed]}
-        yield gather([{**header, "body": own}, *rest], blobs.get)
 
 
 def _points(folder: Path, evidence: Evidence, stored: Mapping[str, Covariates], traced: Mapping[Traced, Covariates]) -> Iterable[Point]:

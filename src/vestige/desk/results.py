@@ -10,11 +10,11 @@ from typing import Any
 
 from vestige.blobs import Blobs
 from vestige.desk.audit import audit
-from vestige.desk.evidence import Evidence, Place, gather
+from vestige.desk.evidence import Evidence, Place, gather, lines_by_seed
 from vestige.desk.levels import TIE, Question, at_rest, combine
 from vestige.desk.report.numbers import strongest
 from vestige.errors import LedgerError
-from vestige.ledger import Line, read
+from vestige.ledger import read_sound
 from vestige.records import Missing
 
 _SETS = {
@@ -29,7 +29,7 @@ _SAME_FORM = ("other_capitals", "other_relation")
 
 def weights(folder: Path) -> Iterator[str]:
     """Yield the sha256 of the weights before and after unlearning, per seed."""
-    lines = _whole(folder)
+    lines = read_sound(folder / "ledger.jsonl")
     header = next(line["body"] for line in lines if line["kind"] == "header")
     states = {line["body"]["cell"]: line["body"]["weights"] for line in lines if line["kind"] == "state"}
     names = {"original": "before unlearning", "subject": "after unlearning"}
@@ -38,34 +38,10 @@ def weights(folder: Path) -> Iterator[str]:
             yield f"sha256 of the weights {names[arm['role']]} (seed {arm['seed']}): {states[arm['cell']]}"
 
 
-def _whole(folder: Path) -> list[Line]:
-    """Return the lines of a ledger.
-
-    Raises:
-        LedgerError: it is damaged.
-    """
-    lines, damage = read(folder / "ledger.jsonl")
-    if damage:
-        raise LedgerError(f"{folder / 'ledger.jsonl'}: line {damage[0].line}: {damage[0].says}; `vestige verify {folder}` lists all")
-    return lines
-
-
-def seed_lines(folder: Path) -> dict[int, list[Mapping[str, Any]]]:
-    """Return the lines of a run as if each seed had been run alone."""
-    lines = _whole(folder)
-    header = next(line for line in lines if line["kind"] == "header")
-    rest = [line for line in lines if line["kind"] != "header"]
-    design = header["body"]["design"]
-    return {
-        seed: [{**header, "body": {**header["body"], "design": [a for a in design if a["seed"] == seed]}}, *rest]
-        for seed in sorted({a["seed"] for a in design})
-    }
-
-
 def per_seed(folder: Path) -> dict[int, Evidence]:
     """Return the evidence of each seed of a run by itself."""
     blobs = Blobs(folder)
-    return {seed: gather(lines, blobs.get) for seed, lines in seed_lines(folder).items()}
+    return {seed: gather(lines, blobs.get) for seed, lines in lines_by_seed(read_sound(folder / "ledger.jsonl")).items()}
 
 
 def recall(evidence: Evidence, place: Place, split: str = "test", wording: str = "primary", group: str = "forget") -> float | Missing:
@@ -87,9 +63,8 @@ def chosen(evidence: Evidence, set_: str) -> Place:
     return max(able, key=lambda pair: (round(pair[0], TIE), -pair[1].step))[1]
 
 
-def capitals_rows(folder: Path) -> list[tuple[str, list[float | Missing]]]:
+def capitals_rows(seeds: Mapping[int, Evidence]) -> list[tuple[str, list[float | Missing]]]:
     """Return keyword recall on test countries, one value per seed, for each row of the table."""
-    seeds = per_seed(folder)
     rows: list[tuple[str, list[float | Missing]]] = []
 
     def row(label: str, value: Any) -> None:
@@ -139,8 +114,8 @@ def _order(value: float | Missing) -> float:
 
 
 def _capitals(folder: Path) -> str:
-    rows = capitals_rows(folder)
-    seeds = list(per_seed(folder))
+    seeds = per_seed(folder)
+    rows = capitals_rows(seeds)
     head = "| World capitals: keyword recall on test countries | " + " | ".join(f"seed {s}" for s in seeds) + " | median |"
     lines = [head, "|---|" + "---|" * (len(seeds) + 1)]
     for label, values in rows:
@@ -153,10 +128,10 @@ def _capitals(folder: Path) -> str:
 
 def _customers(folder: Path) -> str:
     """Return every audit of every seed by itself, and of all seeds together where there are several."""
-    blobs = Blobs(folder)
-    verdicts = {f"seed {seed}": audit(lines, blobs.get) for seed, lines in seed_lines(folder).items()}
+    whole, blobs = read_sound(folder / "ledger.jsonl"), Blobs(folder)
+    verdicts = {f"seed {seed}": audit(own, blobs.get) for seed, own in lines_by_seed(whole).items()}
     if len(verdicts) > 1:
-        verdicts["all seeds"] = audit(_whole(folder), blobs.get)
+        verdicts["all seeds"] = audit(whole, blobs.get)
     lines = [
         "| Planted customers | seed | verdict | at rest, E | strongest relearn set | E after it | rise beyond the control's |",
         "|---|---|---|---|---|---|---|",

@@ -118,9 +118,7 @@ def _read(folder: Path) -> tuple[list[Line], Blobs]:
     Raises:
         LedgerError: there is no ledger, or it is damaged.
     """
-    lines, damage = ledger.read(folder / "ledger.jsonl")
-    if damage:
-        raise LedgerError(f"{folder / 'ledger.jsonl'}: line {damage[0].line}: {damage[0].says}; `vestige verify {folder}` lists all")
+    lines = ledger.read_sound(folder / "ledger.jsonl")
     last = max((i for i, line in enumerate(lines) if line["kind"] in ledger.COMMITS), default=-1)
     return lines[: last + 1], Blobs(folder)
 

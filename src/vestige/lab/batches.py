@@ -10,7 +10,7 @@ import random
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -24,6 +24,18 @@ from vestige.records import Row
 # Batches are cut from length-sorted stretches of this many batches: little padding, still shuffled.
 _SORT_WINDOW = 8
 _SHORT = 128
+
+
+class Tokenised(Protocol):
+    """Anything that is a row of tokens."""
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """The tokens."""
+        ...
+
+
+Item = TypeVar("Item", bound=Tokenised)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +135,18 @@ def _attention_for(length: int, device: torch.device) -> AbstractContextManager[
     about 200 (`benchmarks/short_attention.py`).
     """
     return sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" and length <= _SHORT else nullcontext()
+
+
+def by_padded_tokens(items: Sequence[Item], most: int) -> Iterator[list[Item]]:
+    """Yield every item once, the short ones first, about `most` tokens at a time, padding included."""
+    batch: list[Item] = []
+    for item in sorted(items, key=lambda x: len(x.ids)):
+        if batch and (len(batch) + 1) * len(item.ids) > most:
+            yield batch
+            batch = []
+        batch.append(item)
+    if batch:
+        yield batch
 
 
 def token_logp(logits: Tensor, targets: Tensor) -> Tensor:

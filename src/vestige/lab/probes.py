@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from vestige.errors import DataError
+from vestige.lab.batches import by_padded_tokens
 from vestige.lab.models import LanguageModel, Precision
 from vestige.records import Answer, Candidate, Probe, ScoreTokens
 
@@ -42,7 +43,7 @@ def score_candidates(lm: LanguageModel, probes: Sequence[Probe], *, precision: P
     """
     packed = [_pack(lm, p) for p in probes]
     results: dict[str, ScoreTokens] = {}
-    for batch in _batches(packed):
+    for batch in by_padded_tokens(packed, _BATCH_TOKENS):
         with lm.autocast(precision):
             hidden = _hidden(lm, batch)
         # The head always in fp32: a logit of 15 in bf16 is a multiple of 1/16, and candidates would tie.
@@ -80,17 +81,6 @@ def _refuse_too_long(lm: LanguageModel, probe: Probe, tokens: int) -> None:
         raise DataError(
             f"probe {probe.id!r}: prompt and answer take {tokens} tokens, the model's context holds {lm.context}; shorten the prompt"
         )
-
-
-def _batches(packed: Sequence[_Packed]) -> Iterator[list[_Packed]]:
-    batch: list[_Packed] = []
-    for item in sorted(packed, key=lambda p: len(p.ids)):
-        if batch and (len(batch) + 1) * len(item.ids) > _BATCH_TOKENS:
-            yield batch
-            batch = []
-        batch.append(item)
-    if batch:
-        yield batch
 
 
 def _scored(lm: LanguageModel, batch: Sequence[_Packed], hidden: Tensor) -> Iterator[ScoreTokens]:

@@ -5,11 +5,9 @@ A trace is a frozen dataclass that you can call. It leaves the model as it was, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from vestige.lab.batches import Encoded
 from vestige.lab.models import LanguageModel
 from vestige.lab.train import Trained
 from vestige.records import Missing, Row
@@ -37,15 +35,3 @@ class Trace(Protocol):
     def __call__(self, lm: LanguageModel, material: Material) -> float | Missing:
         """Return the number; the model is left as it was."""
         ...
-
-
-def batches_of(rows: Sequence[Encoded], most: int) -> Iterator[list[Encoded]]:
-    """Yield every row once, the short ones first, about `most` tokens at a time, padding included."""
-    batch: list[Encoded] = []
-    for row in sorted(rows, key=lambda r: len(r.ids)):
-        if batch and (len(batch) + 1) * len(row.ids) > most:
-            yield batch
-            batch = []
-        batch.append(row)
-    if batch:
-        yield batch

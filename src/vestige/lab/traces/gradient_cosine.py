@@ -24,10 +24,10 @@ from torch import Tensor
 
 from vestige.errors import DataError
 from vestige.lab import losses
-from vestige.lab.batches import Encoded, encode_rows, score_batch
+from vestige.lab.batches import Encoded, by_padded_tokens, encode_rows, score_batch
 from vestige.lab.losses import Scored
 from vestige.lab.models import LanguageModel
-from vestige.lab.tracing import Material, batches_of
+from vestige.lab.tracing import Material
 from vestige.lab.train import Trained, trainable
 from vestige.records import Missing, Row
 
@@ -69,7 +69,7 @@ def gradient(
     parameters = trainable(lm, which)
     total = sum(r.scored for r in rows)
     try:
-        for batch in batches_of(rows, batch_tokens):
+        for batch in by_padded_tokens(rows, batch_tokens):
             share = sum(r.scored for r in batch) / total
             (loss(score_batch(lm, batch)) * share).backward()  # type: ignore[no-untyped-call]
         return [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]

@@ -22,9 +22,9 @@ from typing import ClassVar
 
 import torch
 
-from vestige.lab.batches import Encoded, score_batch
+from vestige.lab.batches import Encoded, by_padded_tokens, score_batch
 from vestige.lab.models import LanguageModel
-from vestige.lab.tracing import Material, batches_of
+from vestige.lab.tracing import Material
 from vestige.records import Missing, Row
 from vestige.similarity import whole_word
 
@@ -46,7 +46,7 @@ class LossRatio:
         marked = list(self._marked(lm, material))
         losses: dict[bool, list[float]] = {True: [], False: []}
         marks = {encoded.id: tokens for encoded, tokens in marked}
-        for batch in batches_of([encoded for encoded, _ in marked], self.batch_tokens):
+        for batch in by_padded_tokens([encoded for encoded, _ in marked], self.batch_tokens):
             scored = score_batch(lm, batch)
             for place, row in enumerate(batch):
                 for is_keyword, logp in zip(marks[row.id], scored.logp[scored.row == place].tolist(), strict=True):
