@@ -163,7 +163,6 @@ def address(graph: Graph, role: str = "subject") -> str:
         ("unlearn.stop.below", 0.2),
         ("unlearn.stop.every", 3),
         ("unlearn.stop.group", "retain"),
-        ("unlearn.stop.split", "test"),
         ("unlearn.stop", None),
         ("learn.lr", 2e-4),  # the parent's action moves the child's address too
         ("seeds.values", [3]),

@@ -29,7 +29,7 @@ FULL: dict[str, Any] = {
     "model": {"name": "smollm2-135m-instruct", "device": "cpu"},
     "case": {"name": "customers", "values_seed": 1},
     "learn": {"lr": 1e-4, "epochs": 2, "batch_size": 4, "warmup": 1, "train": "all", "precision": "float32"},
-    "unlearn": {"method": "npo", "lr": 1e-5, "stop": {"below": 0.1, "every": 3, "group": "forget", "split": "test"}},
+    "unlearn": {"method": "npo", "lr": 1e-5, "stop": {"below": 0.1, "every": 3, "group": "forget"}},
     "liar": {"method": "mask", "steps": 3, "stop": {"below": 0.1}},
     "broken": {"method": "noise", "scale": 0.1, "stop": {"below": 0.1, "group": "utility"}},
     "relearn_sets": [{"recipe": "rtt_fold"}, {"recipe": "source", "source": "unrelated"}, {"recipe": "paraphrases", "max_new": 32}],

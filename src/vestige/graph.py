@@ -163,7 +163,7 @@ class _Builder:
         stop: Stop | None = None,
         steps_as: str | None = None,
     ) -> str:
-        probes = self.source.case.asked(stop.group, stop.split) if stop else ()
+        probes = self.source.case.asked(stop.group, "selection") if stop else ()
         address = {
             "parents": {"start": parent, "steps_as": steps_as},
             "action": action.described(),

@@ -42,12 +42,11 @@ class Models:
 
 @dataclass(frozen=True)
 class Stop:
-    """When to stop early: the score of `group` on `split` probes is at most `below`, looked at every `every` steps."""
+    """When to stop early: the score of `group` on selection probes is at most `below`, looked at every `every` steps."""
 
     below: float
     every: int = 2
     group: Literal["forget", "decoy", "retain", "utility"] = "forget"
-    split: Literal["selection", "test"] = "selection"
 
 
 @dataclass(frozen=True)
