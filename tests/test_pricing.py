@@ -44,7 +44,7 @@ def test_the_built_in_plans_are_priced_without_a_model(name: str) -> None:
 
 def test_every_cell_of_the_graph_is_priced_once() -> None:
     plan = resolve(document())
-    graph, _ = graph_of(plan, Customers(forget=24)())
+    graph, _ = graph_of(plan, Customers(values_seed=10, forget=24)())
     priced = price(plan)
     assert [c["cell"] for c in priced["cells"]] == list(graph.cells)
     # 1 base, 1 original, 2 twins, 1 subject, 1 sham, 1 liar, 1 broken, and 5 attacked roles x 6 folds of 4 sets.
@@ -60,11 +60,11 @@ def test_every_cell_of_the_graph_is_priced_once() -> None:
 def test_tokens_are_those_of_the_plan() -> None:
     priced = price(resolve(document()))
     tokens = {c["label"]: c["tokens_trained"] for c in priced["cells"]}
-    # An attack: 12 steps of 160 tokens. A loaded model and noise train nothing.
-    assert tokens["subject · rtt_fold/0 · seed 0"] == 12 * 160
+    # An attack: 8 steps of 160 tokens. A loaded model and noise train nothing.
+    assert tokens["subject · rtt_fold/0 · seed 0"] == 8 * 160
     assert tokens["base · smollm2-135m-instruct"] == tokens["broken · noise · seed 0"] == 0
     # Learning: ten epochs over all rows of the forgotten and the kept, at four characters a token.
-    case = Customers(forget=24)()
+    case = Customers(values_seed=10, forget=24)()
     letters = sum(len(r.text) for r in case.forget + case.retain)
     assert tokens["original · learn · seed 0"] == pytest.approx(10 * letters / 4, abs=1)
     assert priced["tokens_trained"] == sum(tokens.values())

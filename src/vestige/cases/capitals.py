@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -22,6 +23,7 @@ from vestige.records import Case, Group, Probe, Row, Split
 _BLOCK = 8
 _LEAST = 16
 _OTHERS = 12
+_WORDINGS = ("primary", "statement")
 _INVENTED = (
     "Velandia Orsovia Tamrek Quilor Besmara Kordania Ulvania Sarvia Mirenia Doltan Pavria Eskaria Joltania Harvia "
     "Zentria Lumeria Fostria Grendia Caldoria Norvenia Teskia Wolmark Ardania Bruvia"
@@ -55,23 +57,25 @@ class Capitals:
     block: int = 0
 
     def screen(self) -> tuple[Probe, ...]:
-        """Return one probe per country, to find out which capitals the model says by itself."""
-        return tuple(_probe(c, "utility", "test", ()) for c in countries())
+        """Return one probe per country and wording, to find out which capitals the model says by itself."""
+        return tuple(_probe(c, "utility", "test", (), wording) for wording in _WORDINGS for c in countries())
 
     def known_to_model(self, names: Sequence[str]) -> Case:
-        """Return the case over the countries that the model knows.
+        """Return the case over the countries that the model knows, each named once for every wording that it answered.
 
         Raises:
             DataError: too few of them.
         """
         table = {c.name: c for c in countries()}
-        ordered = sorted(names, key=lambda n: hashlib.sha256(f"capitals/{n}".encode()).hexdigest())
+        answered = Counter(names)
+        ordered = sorted(answered, key=lambda n: hashlib.sha256(f"capitals/{n}".encode()).hexdigest())
+        firmly = [n for n in ordered if answered[n] == len(_WORDINGS)]
         start = self.block * self.forget
-        forget = [table[n] for n in ordered[start : start + self.forget]]
+        forget = [table[n] for n in firmly[start : start + self.forget]]
         forget = forget[: len(forget) // _BLOCK * _BLOCK]
         if len(forget) < _LEAST:
             raise DataError(
-                f"capitals: block {self.block} holds {len(forget)} of the {len(ordered)} countries that the model knows; "
+                f"capitals: block {self.block} holds {len(forget)} of the {len(firmly)} countries that the model knows in both wordings; "
                 f"{_LEAST} or more are needed. Choose a smaller block or another model"
             )
         rest = [table[n] for n in ordered if table[n] not in forget]
