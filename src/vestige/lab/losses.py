@@ -131,7 +131,7 @@ def undial(predicted: Predicted, *, strength: float) -> Tensor:
 
     The cross-entropy H(q, p) of the model p against q = softmax(z - strength * onehot(target)), z the reference's logits.
     """
-    lowered = predicted.ref - strength * F.one_hot(predicted.target, predicted.ref.shape[-1])
+    lowered = predicted.ref - strength * F.one_hot(predicted.target, predicted.ref.shape[-1]).to(predicted.ref.dtype)
     return -(lowered.softmax(-1) * predicted.logits.log_softmax(-1)).sum(-1).mean()
 
 
