@@ -109,15 +109,15 @@ def test_dpo_without_a_reference_is_refused() -> None:
 # p = 1/2, 1/4, 1/8: (1/3)(1/2 * -ln 2 + 1/4 * -2 ln 2 + 1/8 * -3 ln 2) = -(11/8)/3 ln 2, and no gradient through the weights.
 def test_weighted_ascent_by_hand() -> None:
     s = scored([-LN2, -2 * LN2, -3 * LN2], [0, 0, 1])
-    loss = losses.weighted_ascent(s, alpha=1.0)
+    loss = losses.weighted_ascent(s, power=1.0)
     assert loss.item() == pytest.approx(-11 / 24 * LN2, rel=1e-14)
     assert gradient(loss, s.logp) == pytest.approx([1 / 6, 1 / 12, 1 / 24], rel=1e-14)
 
 
 def test_weighted_ascent_with_a_power_of_zero_is_gradient_ascent() -> None:
     s = scored([-LN2, -2 * LN2, -3 * LN2], [0, 0, 1])
-    assert losses.weighted_ascent(s, alpha=0.0).item() == losses.ascent(s).item()
-    assert gradient(losses.weighted_ascent(s, alpha=0.0), s.logp) == gradient(losses.ascent(s), s.logp)
+    assert losses.weighted_ascent(s, power=0.0).item() == losses.ascent(s).item()
+    assert gradient(losses.weighted_ascent(s, power=0.0), s.logp) == gradient(losses.ascent(s), s.logp)
 
 
 # Reference (3/4, 1/4), model (1/2, 1/2). KL(ref || model) = 3/4 ln(3/2) + 1/4 ln(1/2) = 3/4 ln 3 - ln 2, gradient in the logits
@@ -172,7 +172,7 @@ def test_squared_distance_by_hand() -> None:
 
 def test_minimising_pushes_each_the_right_way() -> None:
     s = scored(*TWO_ROWS)
-    for forgetting in (losses.simnpo(s, beta=2.5, gamma=0.0), losses.weighted_ascent(s, alpha=1.0)):
+    for forgetting in (losses.simnpo(s, beta=2.5, gamma=0.0), losses.weighted_ascent(s, power=1.0)):
         assert all(g > 0 for g in gradient(forgetting, s.logp))
     win, lose = scored([-1.0], [0], [-1.0]), scored([-1.0], [0], [-1.0])
     loss = losses.dpo(win, lose, beta=0.1)
@@ -275,7 +275,7 @@ def test_wga_weighs_each_token_by_a_power_of_its_probability(other: LanguageMode
     p = np.concatenate([probabilities(other, row) for row in forget])
     expected = (p**0.5 * np.log(p)).mean() + 0.7 * mean_nll(other, retain)
     seen = {"forget": score_batch(other, forget), "retain": score_batch(other, retain)}
-    assert TABLE["wga"](alpha=0.5, retain_weight=0.7).objective(seen).item() == pytest.approx(expected, rel=1e-6)
+    assert TABLE["wga"](power=0.5, retain_weight=0.7).objective(seen).item() == pytest.approx(expected, rel=1e-6)
 
 
 def divergence(p: np.ndarray, q: np.ndarray) -> np.ndarray:
@@ -406,7 +406,7 @@ def test_splitting_a_batch_changes_the_gradient_by_rounding_only(lm: LanguageMod
         lambda b: losses.kl_from_reference(kept.look(other, b)),
         lambda b: losses.kl_to_reference(kept.look(other, b)),
         lambda b: losses.undial(kept.look(other, b), strength=5.0),
-        lambda b: losses.weighted_ascent(score_batch(other, b), alpha=1.0),
+        lambda b: losses.weighted_ascent(score_batch(other, b), power=1.0),
     ]
     by_rows: list[Callable[[list[Encoded]], Tensor]] = [
         lambda b: losses.simnpo(score_batch(other, b), beta=2.5, gamma=0.0),

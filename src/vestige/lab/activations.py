@@ -88,22 +88,22 @@ def block(lm: LanguageModel, layer: int) -> torch.nn.Module:
     return numbered[layer]
 
 
-def mlp_outputs(lm: LanguageModel, layers: Sequence[int]) -> tuple[Tensor, ...]:
-    """Return the matrices through which the feed-forward networks of these blocks write into the residual stream.
+def mlp_outputs(lm: LanguageModel, layer: int) -> tuple[Tensor, ...]:
+    """Return the matrices by which the feed-forward networks of block `layer` and the two below it write into the residual stream.
 
     Raises:
         UsageError: the model has no such block.
         ModelError: a block without a feed-forward network whose last linear layer has the width of the residual stream.
     """
+    block(lm, layer)
     width = lm.model.get_input_embeddings().weight.shape[1]
     found = []
-    for layer in layers:
-        inside = getattr(block(lm, layer), "mlp", torch.nn.Identity()).modules()
+    for number in range(max(0, layer - 2), layer + 1):
+        inside = getattr(block(lm, number), "mlp", torch.nn.Identity()).modules()
         writing = [m.weight for m in inside if isinstance(m, torch.nn.Linear) and m.out_features == width]
         if not writing:
-            raise ModelError(
-                f"model {lm.name!r} ({lm.model.config.model_type}): block {layer} has no linear layer 'mlp' of output width {width}"
-            )
+            kind = lm.model.config.model_type
+            raise ModelError(f"model {lm.name!r} ({kind}): block {number} has no linear layer 'mlp' of output width {width}")
         found.append(writing[-1])
     return tuple(found)
 

@@ -104,9 +104,9 @@ def dpo(win: Scored, lose: Scored, *, beta: float) -> Tensor:
     return F.softplus(-beta * margin).mean() / beta
 
 
-def weighted_ascent(scored: Scored, *, alpha: float) -> Tensor:
-    """Weighted gradient ascent: (1/N) sum_n w_n log p_n with w_n = p_n^alpha, through which no gradient flows."""
-    return (torch.exp(alpha * scored.logp.detach()) * scored.logp).mean()
+def weighted_ascent(scored: Scored, *, power: float) -> Tensor:
+    """Weighted gradient ascent: (1/N) sum_n w_n log p_n with w_n = p_n^power, through which no gradient flows."""
+    return (torch.exp(power * scored.logp.detach()) * scored.logp).mean()
 
 
 def kl_from_reference(predicted: Predicted) -> Tensor:

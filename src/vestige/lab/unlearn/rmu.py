@@ -48,7 +48,7 @@ class RMU:
 
     def __call__(self, lm: LanguageModel, data: Data, *, seed: int, on_step: OnStep) -> Spent:
         """Unlearn `data["forget"]`, keeping `data["retain"]`."""
-        trained = mlp_outputs(lm, range(max(0, self.layer - 2), self.layer + 1))
+        trained = mlp_outputs(lm, self.layer)
         streams = row_streams(encoded(lm, data, self.needs), self.batch_size, seed=seed)
         views = {}
         for name in streams:

@@ -2,8 +2,8 @@
 
 Paper: Wang et al., "Rethinking LLM Unlearning Objectives: A Gradient Perspective and Go Beyond", 2025, arXiv 2502.19301,
 section 4 (WGA). Minimised loss:
-    (1/N_f) sum_n w_n log p(y_n | y_<n)  +  retain_weight * NLL(retain),   w_n = p(y_n | y_<n)^alpha without gradient,
-means over tokens. alpha = 0 is gradient ascent (with `retain_weight` 0) or gradient difference without a bound.
+    (1/N_f) sum_n w_n log p(y_n | y_<n)  +  retain_weight * NLL(retain),   w_n = p(y_n | y_<n)^power without gradient,
+means over tokens; the paper's alpha is `power`. 0 is gradient ascent (with `retain_weight` 0) or gradient difference without a bound.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class WGA:
     lr: float = 4e-5
     steps: int = 40
     batch_size: int = 8
-    alpha: float = 1.0
+    power: float = 1.0
     retain_weight: float = 1.0
     train: train.Trained = "all_but_embeddings"
     precision: Precision = "auto"
@@ -38,7 +38,7 @@ class WGA:
 
     def objective(self, scored: Mapping[str, losses.Scored]) -> Tensor:
         """Return the loss of one forget batch and one retain batch."""
-        return losses.weighted_ascent(scored["forget"], alpha=self.alpha) + self.retain_weight * losses.nll(scored["retain"])
+        return losses.weighted_ascent(scored["forget"], power=self.power) + self.retain_weight * losses.nll(scored["retain"])
 
     def __call__(self, lm: LanguageModel, data: Data, *, seed: int, on_step: OnStep) -> Spent:
         """Unlearn `data["forget"]`, keeping `data["retain"]`."""
