@@ -32,8 +32,7 @@ FIVE = [-1.0, -9.0, -2.0, -4.0, -3.0]
 # 0.4 of 5 tokens is 2: -9 and -4, on average -6.5. 0.4 of one or of two tokens is less than one: the lowest alone.
 MIN_K: Cases = [((seen(FIVE),), 6.5), ((seen([-2.0]),), 2.0), ((seen([-1.0, -3.0]),), 3.0)]
 # z = (log p + entropy) / sd: (-1 + 2) / 1 = 1, (-9 + 2) / 2 = -3.5, (-2 + 1) / 1 = -1, (-4 + 2) / 0.5 = -4, (-3 + 1) / 2 = -1; the lowest
-# two are -4 and -3.5. The lowest in log p alone
-# would be -3.5. Of a certain token (z = 0) and one of z = (-1 + 2) / 1 = 1 the lowest is 0.
+# two are -4 and -3.5, where the token of the lowest log p has -3.5. Of a certain token, z = 0, and one of (-1 + 2) / 1 = 1: 0.
 Z = seen(FIVE, [1.0, 2.0, 1.0, 0.5, 2.0], [2.0, 2.0, 1.0, 2.0, 1.0])
 CERTAIN = seen([0.0, -1.0], [0.0, 1.0], [0.0, 2.0])
 PLUS: Cases = [((Z,), 3.75), ((CERTAIN,), 0.0), ((seen([-2.0], [0.5], [1.0]),), 2.0)]
