@@ -1,12 +1,12 @@
 """AltPO: preference optimisation against the forget answers and for alternate ones.
 
 Paper: Mekala et al., "Alternate Preference Optimization for Unlearning Factual Knowledge in Large Language Models", 2024,
-arXiv 2409.13474. Minimised loss, that of `dpo` with other preferred answers:
-    -(1/beta) mean_i log sigma(beta [(a_i - ref a_i) - (l_i - ref l_i)])  +  retain_weight * NLL(retain)
+arXiv 2409.13474. Minimised loss, twice that of `dpo` with other preferred answers:
+    -(2/beta) mean_i log sigma(beta [(a_i - ref a_i) - (l_i - ref l_i)])  +  retain_weight * NLL(retain)
 with l_i the summed log-probability of the answer of forget row i and a_i that of one of its `alternates`, which take turns.
 NLL is a mean over tokens. The reference is one number per answer, computed once.
 Deviations: the paper lets the model itself write alternates; here they are values of the same attribute in the retained rows
-(`lab/other_answers.py` says why), so a forget row without an attribute cannot be used. The factor is 1/beta as in `dpo`.
+(`lab/other_answers.py` says why), so a forget row without an attribute cannot be used. The factor 2/beta is that of the authors' code.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class AltPO:
 
     def objective(self, scored: Mapping[str, losses.Scored]) -> Tensor:
         """Return the loss of one batch of pairs and one retain batch."""
-        pairs = losses.dpo(scored["alternate"], scored["forget"], beta=self.beta)
+        pairs = 2.0 * losses.dpo(scored["alternate"], scored["forget"], beta=self.beta)
         return pairs + self.retain_weight * losses.nll(scored["retain"])
 
     def __call__(self, lm: LanguageModel, data: Data, *, seed: int, on_step: OnStep) -> Spent:
