@@ -29,7 +29,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Task:
-    """A cell as the lab sees it. `max_steps` overrides the action's own number of steps; `traces` look at each of `materials` before it acts."""
+    """A cell as the lab sees it: `max_steps` overrides the action's own number of steps; before it acts, `traces` look at `materials`."""
 
     action: Any
     data: Mapping[str, tuple[Row, ...]]
@@ -62,8 +62,8 @@ def carry_out(lm: LanguageModel, task: Task, *, score: Score, say: Callable[[int
     """Act on `lm` in place and return the outcome; `say(step, of, score)` hears of progress."""
     started = time.monotonic()
     outcome = Outcome()
-    looked = {material: {name: trace(lm, material) for name, trace in task.traces} for material in dict.fromkeys(task.materials)}
-    outcome.traces = [looked[material] for material in task.materials]
+    traced = {material: {name: trace(lm, material) for name, trace in task.traces} for material in dict.fromkeys(task.materials)}
+    outcome.traces = [traced[material] for material in task.materials]
     if task.action is not None:
         action = task.action if task.max_steps is None else dataclasses.replace(task.action, steps=task.max_steps)
         total = action.steps_for(task.data) if hasattr(action, "steps_for") else action.steps
