@@ -232,7 +232,7 @@ def mean_nll(lm: LanguageModel, rows: list[Encoded]) -> float:
 
 
 def seen_by(lm: LanguageModel, other: LanguageModel, rows: list[Encoded]) -> Predicted:
-    return distributions.remember(lm, rows, head_is_trained=False).look(other, rows)
+    return distributions.remember(lm, rows, "float32", head_is_trained=False).look(other, rows)
 
 
 def test_simnpo_is_equation_4_of_fan_et_al(other: LanguageModel) -> None:
@@ -333,7 +333,7 @@ def block_output(lm: LanguageModel, row: Encoded) -> np.ndarray:
 
 def test_rmu_and_adaptive_rmu_are_their_equations(lm: LanguageModel, other: LanguageModel) -> None:
     forget, retain = rows_of(lm)
-    ours = {name: activations.remember(lm, rows, 0).look(other, rows) for name, rows in (("forget", forget), ("retain", retain))}
+    ours = {name: activations.remember(lm, rows, 0, "float32").look(other, rows) for name, rows in (("forget", forget), ("retain", retain))}
     u = activations.unit_direction(32, seed=3, device=lm.device)
     plain = adaptive = kept = 0.0
     for row in forget:
@@ -369,7 +369,7 @@ def any_lm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def test_distributions_stand_where_log_probabilities_do(any_lm: LanguageModel) -> None:
     rows = encode_rows(any_lm, CASE.forget[:4] + unrelated_rows()[:2])
     with torch.no_grad():
-        seen = distributions.remember(any_lm, rows, head_is_trained=False).look(any_lm, rows)
+        seen = distributions.remember(any_lm, rows, "float32", head_is_trained=False).look(any_lm, rows)
         assert losses.cross_entropy(seen).item() == pytest.approx(losses.nll(score_batch(any_lm, rows)).item(), abs=2e-5)
         # What was remembered is what the model says now: it has not changed.
         assert losses.kl_from_reference(seen).item() == pytest.approx(0.0, abs=1e-5)
@@ -382,9 +382,9 @@ SHORT, LONG = Encoded("short", tuple(range(30, 36)), 3), Encoded("long", tuple(r
 def test_padding_never_changes_a_distribution_or_an_activation(any_lm: LanguageModel) -> None:
     with torch.no_grad():
         for rows in ([SHORT], [LONG, SHORT]):
-            seen = distributions.remember(any_lm, rows, head_is_trained=False).look(any_lm, rows)
+            seen = distributions.remember(any_lm, rows, "float32", head_is_trained=False).look(any_lm, rows)
             one = Predicted(*(x[-3:] for x in (seen.logits, seen.target, seen.ref)))
-            hidden = activations.remember(any_lm, rows, 1).look(any_lm, rows)
+            hidden = activations.remember(any_lm, rows, 1, "float32").look(any_lm, rows)
             last = Activations(hidden.hidden[-5:], torch.zeros(5, dtype=torch.long), 1, hidden.ref[-5:])
             found = (losses.cross_entropy(one), losses.undial(one, strength=3.0), losses.squared_distance(last, torch.ones(32)))
             if rows == [SHORT]:
@@ -402,7 +402,7 @@ def test_splitting_a_batch_changes_the_gradient_by_rounding_only(lm: LanguageMod
     other.model.requires_grad_(True)
     rows = encode_rows(lm, CASE.forget[:4] + unrelated_rows()[:1])
     tokens = sum(r.scored for r in rows)
-    kept, held = distributions.remember(lm, rows, head_is_trained=False), activations.remember(lm, rows, 0)
+    kept, held = distributions.remember(lm, rows, "float32", head_is_trained=False), activations.remember(lm, rows, 0, "float32")
     sums, u = reference_sums(lm, rows), activations.unit_direction(32, seed=0, device=lm.device)
     by_tokens: list[Callable[[list[Encoded]], Tensor]] = [
         lambda b: losses.kl_from_reference(kept.look(other, b)),

@@ -69,7 +69,7 @@ def lm(folders: Callable[[str], str]) -> LanguageModel:
 def test_what_was_remembered_does_not_change_with_the_model(folders: Callable[[str], str], architecture: str) -> None:
     lm = models.load(folders(architecture))
     rows = encode_rows(lm, CASE.forget[:5])
-    kept = distributions.remember(lm, rows, head_is_trained=True)
+    kept = distributions.remember(lm, rows, "float32", head_is_trained=True)
     with torch.no_grad():
         before = lm.model(input_ids=torch.tensor([rows[2].ids])).logits[0, rows[2].scored_from - 1 : -1].log_softmax(-1)
         for p in lm.model.parameters():
@@ -82,8 +82,8 @@ def test_what_was_remembered_does_not_change_with_the_model(folders: Callable[[s
 def test_the_head_is_copied_only_where_it_is_trained(lm: LanguageModel) -> None:
     rows = encode_rows(lm, CASE.forget[:2])
     head = lm.model.get_output_embeddings().weight
-    assert distributions.remember(lm, rows, head_is_trained=False).head.model.get_output_embeddings().weight is head
-    copied = distributions.remember(lm, rows, head_is_trained=True).head.model.get_output_embeddings().weight
+    assert distributions.remember(lm, rows, "float32", head_is_trained=False).head.model.get_output_embeddings().weight is head
+    copied = distributions.remember(lm, rows, "float32", head_is_trained=True).head.model.get_output_embeddings().weight
     assert copied is not head
     assert torch.equal(copied, head)
 
@@ -109,6 +109,28 @@ def test_only_the_rows_that_will_be_drawn_are_remembered() -> None:
     assert [[r.id for r in b] for b in batches] == [[r.id for r in b] for b in itertools.islice(by_rows(rows, 4, seed=0), 3)]
     assert sorted(r.id for r in seen) == sorted({r.id for b in batches for r in b})
     assert len(seen) == 12
+
+
+@pytest.mark.parametrize("name", ["kl_minimisation", "npo_kl", "scrub", "rmu", "adaptive_rmu"])
+def test_in_bf16_too_nothing_has_moved_before_the_first_step(name: str, lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    first: list[Any] = []
+    real = TABLE[name].objective  # type: ignore[attr-defined]
+    monkeypatch.setattr(TABLE[name], "objective", lambda self, seen, *u: first.append(seen["retain"]) or real(self, seen, *u))
+    rows = encode_rows(lm, DATA["retain"])
+    make(name, precision="bfloat16", steps=1, batch_size=8)(lm, DATA, seed=0, on_step=never)
+    # What a reference in fp32 would have made of the rounding is at least a thousand times as much.
+    start, seen_first = models.load(lm.name), first[0]
+    with torch.no_grad():
+        if isinstance(seen_first, losses.Predicted):
+            kept = distributions.remember(start, rows, "float32", head_is_trained=False)
+            with start.autocast("bfloat16"):
+                moved, rounding = (losses.kl_from_reference(seen) for seen in (seen_first, kept.look(start, rows)))
+        else:
+            held = activations.remember(start, rows, 1, "float32")
+            with start.autocast("bfloat16"):
+                moved, rounding = (losses.squared_distance(seen, seen.ref) for seen in (seen_first, held.look(start, rows)))
+    assert rounding.item() > 1e-6
+    assert moved.item() < 1e-3 * rounding.item()
 
 
 # --- hidden states ---
@@ -162,7 +184,7 @@ def test_rmu_trains_three_blocks_and_its_gradient_ends_there(tmp_path: Path, mon
 def test_rmu_brings_forgotten_states_to_its_target_and_leaves_retained_ones(lm: LanguageModel) -> None:
     forget, retain = (encode_rows(lm, CASE.forget[:8]), encode_rows(lm, DATA["retain"]))
     goal = 30.0 * activations.unit_direction(32, seed=0, device=lm.device)
-    kept = {"forget": activations.remember(lm, forget, 1), "retain": activations.remember(lm, retain, 1)}
+    kept = {"forget": activations.remember(lm, forget, 1, "float32"), "retain": activations.remember(lm, retain, 1, "float32")}
 
     def distances() -> tuple[float, float]:
         with torch.no_grad():

@@ -17,8 +17,8 @@ from torch import Tensor
 from vestige.errors import ModelError, UsageError
 from vestige.lab.batches import Encoded, attention_for, by_padded_tokens, padded
 from vestige.lab.losses import Activations
-from vestige.lab.models import LanguageModel
-from vestige.lab.train import blocks
+from vestige.lab.models import LanguageModel, Precision
+from vestige.lab.train import blocks, training_precision
 
 _BATCH_TOKENS = 1024
 
@@ -29,7 +29,7 @@ class _Reached(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Hidden states (T_i - 1, D) of a layer for each row, by row id, in fp32: D numbers a token of the rows kept."""
+    """Hidden states (T_i - 1, D) of a layer for each row, by row id, held in fp32: D numbers a token of the rows kept."""
 
     layer: int
     states: Mapping[str, Tensor]
@@ -41,11 +41,16 @@ class Reference:
 
 
 @torch.no_grad()
-def remember(lm: LanguageModel, rows: Sequence[Encoded], layer: int) -> Reference:
-    """Return the activations of a layer on every row, under the model as it is now."""
+def remember(lm: LanguageModel, rows: Sequence[Encoded], layer: int, precision: Precision) -> Reference:
+    """Return the activations of a layer on every row, under the model as it is now and in the arithmetic of the training.
+
+    Against activations in fp32, the rounding of bf16 would look like a change, which a large retain weight turns into the whole gradient.
+    """
     states: dict[str, Tensor] = {}
+    arithmetic = training_precision(lm, precision)
     for batch in by_padded_tokens(rows, _BATCH_TOKENS):
-        hidden, which = hidden_at(lm, batch, layer)
+        with lm.autocast(arithmetic):
+            hidden, which = hidden_at(lm, batch, layer)
         for place, row in enumerate(batch):
             states[row.id] = hidden[which == place]
     return Reference(layer, states)

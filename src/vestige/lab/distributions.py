@@ -2,9 +2,12 @@
 
 Losses that compare distributions (KL, UNDIAL, SCRUB) need the reference's logits at every scored position. A second model
 would double the weights in memory; the logits themselves take V numbers a token. Kept here are the final hidden states, D
-numbers a token in fp32 (SmolLM2-135M: 2.3 kB a token, where the logits would take 197 kB), for those rows only that training
-will draw, so the memory is bounded by steps x batch size x row length. The logits are the head applied to them, exactly; the
+numbers a token (SmolLM2-135M: 2.3 kB in fp32, where the logits would take 197 kB), for those rows only that training will
+draw, so the memory is bounded by steps x batch size x row length. The logits are the head applied to them, exactly; the
 head is copied (V x D) only where it is trained itself.
+
+They are computed in the arithmetic of the training, so that nothing has moved before the first step: against states in fp32, the
+rounding of bf16 would look like a change that a loss has to repair.
 """
 
 from __future__ import annotations
@@ -19,7 +22,8 @@ from torch import Tensor
 
 from vestige.lab.batches import Encoded, before_scored, by_padded_tokens
 from vestige.lab.losses import Predicted
-from vestige.lab.models import LanguageModel
+from vestige.lab.models import LanguageModel, Precision
+from vestige.lab.train import training_precision
 
 _BATCH_TOKENS = 1024
 
@@ -43,11 +47,13 @@ class Reference:
 
 
 @torch.no_grad()
-def remember(lm: LanguageModel, rows: Sequence[Encoded], *, head_is_trained: bool) -> Reference:
-    """Return the model as it is now, as far as these rows are concerned; computed in fp32."""
+def remember(lm: LanguageModel, rows: Sequence[Encoded], precision: Precision, *, head_is_trained: bool) -> Reference:
+    """Return the model as it is now, as far as these rows are concerned."""
     states: dict[str, Tensor] = {}
+    arithmetic = training_precision(lm, precision)
     for batch in by_padded_tokens(rows, _BATCH_TOKENS):
-        hidden, which, _ = before_scored(lm, batch)
+        with lm.autocast(arithmetic):
+            hidden, which, _ = before_scored(lm, batch)
         for place, row in enumerate(batch):
             states[row.id] = hidden[which == place]
     return Reference(states, _head_copied(lm) if head_is_trained else lm)

@@ -56,7 +56,7 @@ class AdaptiveRMU:
         views = {}
         for name in streams:
             streams[name], rows = drawn(streams[name], self.steps)
-            views[name] = remember(lm, rows, self.layer).look
+            views[name] = remember(lm, rows, self.layer, self.precision).look
         u = unit_direction(trained[0].shape[0], seed=seed, device=lm.device)
         settings = Settings(Optimiser(self.lr), self.steps, trained, self.precision, views=views)
         return train.run(lm, streams, lambda seen: self.objective(seen, u), settings, on_step)

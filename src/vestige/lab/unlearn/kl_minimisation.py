@@ -46,5 +46,5 @@ class KLMinimisation:
         """Unlearn `data["forget"]`, keeping `data["retain"]`."""
         streams = row_streams(encoded(lm, data, self.needs), self.batch_size, seed=seed)
         streams["retain"], retained = drawn(streams["retain"], self.steps)
-        reference = remember(lm, retained, head_is_trained=self.train == "all")
+        reference = remember(lm, retained, self.precision, head_is_trained=self.train == "all")
         return train.run(lm, streams, self.objective, settings_of(self, seed=seed, views={"retain": reference.look}), on_step)

@@ -49,5 +49,5 @@ class NPOKL:
         streams = row_streams(rows, self.batch_size, seed=seed)
         streams["retain"], retained = drawn(streams["retain"], self.steps)
         sums = {"forget": reference_sums(lm, rows["forget"])}
-        views = {"retain": remember(lm, retained, head_is_trained=self.train == "all").look}
+        views = {"retain": remember(lm, retained, self.precision, head_is_trained=self.train == "all").look}
         return train.run(lm, streams, self.objective, settings_of(self, seed=seed, reference=sums, views=views), on_step)

@@ -58,7 +58,7 @@ class SCRUB:
         for name, at in (("forget", True), ("retain", False)):
             batches, rows = drawn(_at(streams[name], [turn is at for turn in max_turns]), self.steps)
             streams[name] = batches
-            views[name] = remember(lm, rows, head_is_trained=self.train == "all").look
+            views[name] = remember(lm, rows, self.precision, head_is_trained=self.train == "all").look
         return train.run(lm, streams, self.objective, settings_of(self, seed=seed, views=views), on_step)
 
 

@@ -46,5 +46,5 @@ class UNDIAL:
         """Unlearn `data["forget"]`."""
         streams = row_streams(encoded(lm, data, self.needs), self.batch_size, seed=seed)
         streams["forget"], forgotten = drawn(streams["forget"], self.steps)
-        reference = remember(lm, forgotten, head_is_trained=self.train == "all")
+        reference = remember(lm, forgotten, self.precision, head_is_trained=self.train == "all")
         return train.run(lm, streams, self.objective, settings_of(self, seed=seed, views={"forget": reference.look}), on_step)
