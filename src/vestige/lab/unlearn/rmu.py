@@ -1,6 +1,6 @@
 """RMU: steer the hidden states of the forget rows to a random direction, leave those of the retain rows where they were.
 
-Paper: Li et al., "The WMDP Benchmark", 2024, arXiv 2403.03218, section 4 (eq. 1 to 3). Minimised loss:
+Paper: Li et al., "The WMDP Benchmark", 2024, arXiv 2403.03218, section 4 (L_forget + alpha L_retain). Minimised loss:
     (1/B) sum_i (1/T_i) sum_t |h_t - steering u|^2   over forget rows
     + retain_weight (1/B) sum_i (1/T_i) sum_t |h_t - h_ref_t|^2   over retain rows
 with h_t the output of decoder block `layer` (counted from 0) at position t, h_ref the same before unlearning, u a unit vector
