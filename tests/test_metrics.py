@@ -11,6 +11,8 @@ import pytest
 from synthetic import candidates
 from vestige.desk import metrics
 from vestige.desk.metrics import answer_logp, choice, ranks_last, says, score
+from vestige.desk.metrics.model_utility import PARTS
+from vestige.desk.tokens import with_lengths
 from vestige.errors import DataError
 from vestige.records import Answer, Candidate, Missing, ScoreTokens
 
@@ -151,3 +153,96 @@ def test_score_refuses_what_it_cannot_score() -> None:
 def test_the_table_names_every_score_of_candidates() -> None:
     assert set(metrics.TABLE) == {"choice", "answer_logp", "imprint"}
     assert metrics.TABLE["imprint"] is ranks_last
+
+
+# ---- what every score of a table promises
+
+
+def record() -> list[dict[str, Any]]:
+    """Return a record with all that a record can hold."""
+    named = [("true", 3), ("alias:0", 2), ("wrong:0", 4), ("wrong:1", 1)]
+    made = [
+        {
+            "candidate": name,
+            "logp": [-0.5 * (i + t + 1) for t in range(n)],
+            "top1": [t % 2 for t in range(n)],
+            "sd": [1.5] * n,
+            "entropy": [0.7] * n,
+        }
+        for i, (name, n) in enumerate(named)
+    ]
+    return with_lengths(made, {name: "word " * n for name, n in named})
+
+
+@pytest.mark.parametrize("name", metrics.TOKENS)
+def test_a_score_of_tokens_is_one_number_whatever_the_order(name: str) -> None:
+    metric, given = metrics.TOKENS[name], record()
+    value = metric(given)
+    assert isinstance(value, float)
+    assert math.isfinite(value)
+    assert given == record()  # what is recorded is not changed
+    assert metric(given[::-1]) == pytest.approx(value)
+    assert metric([c for c in given if c["candidate"] != "alias:0"]) == value  # an alias is not the answer
+
+
+@pytest.mark.parametrize("name", metrics.TOKENS)
+def test_a_score_of_tokens_is_missing_without_numbers(name: str) -> None:
+    metric = metrics.TOKENS[name]
+    assert isinstance(metric([]), Missing)
+    assert isinstance(metric([c for c in record() if c["candidate"] != "true"]), Missing)
+    for bad in (math.nan, math.inf, -math.inf):
+        broken = [{key: [bad] * len(v) if isinstance(v, list) else v for key, v in c.items()} for c in record()]
+        assert isinstance(metric(broken), Missing)
+    empty = [{key: [] if isinstance(v, list) else v for key, v in c.items()} for c in record()]
+    assert isinstance(metric(empty), Missing)
+
+
+@pytest.mark.parametrize("name", metrics.TOKENS)
+def test_an_answer_of_one_token_has_a_score(name: str) -> None:
+    short = [{key: v[:1] if isinstance(v, list) else v for key, v in c.items()} for c in record()]
+    assert isinstance(metrics.TOKENS[name](short), float)
+
+
+SAME = ("she lives in old Lisbon by the sea", "彼女は東京に住んでいます")
+LIKENESS = ("keyword", *(n for n in metrics.TEXTS if n.startswith("rouge")), "longest_run_share", "exact_match")
+
+
+@pytest.mark.parametrize("name", metrics.TEXTS)
+def test_a_score_of_a_text_is_one_number_in_any_language(name: str) -> None:
+    for text in SAME:
+        value = metrics.TEXTS[name](text, [f" {text}"])
+        assert isinstance(value, float)
+        assert value == 1.0 or name not in LIKENESS
+        changed = metrics.TEXTS[name]("something else is said here", [f" {text}"])
+        assert isinstance(changed, float)
+        assert changed < 1.0 or name not in LIKENESS
+
+
+@pytest.mark.parametrize("name", [n for n in metrics.TEXTS if n not in ("repetition", "word_entropy")])
+def test_a_score_against_no_text_is_missing(name: str) -> None:
+    for expected in ([], [""], [" "]):
+        assert isinstance(metrics.TEXTS[name]("she lives in old Lisbon", expected), Missing)
+
+
+@pytest.mark.parametrize("name", metrics.TEXTS)
+def test_an_empty_answer_has_a_defined_score(name: str) -> None:
+    value = metrics.TEXTS[name]("", ["Lisbon"])
+    told = {"repetition", "word_entropy", "off_language", "rouge_1_precision", "rouge_l_precision"}
+    assert isinstance(value, Missing) if name in told else value == 0.0
+
+
+@pytest.mark.parametrize("name", metrics.SETS)
+def test_a_number_of_sets_in_which_all_is_missing_is_missing(name: str) -> None:
+    gone = [Missing("shredded")] * 3
+    for members, others in ((gone, gone), (gone, [1.0]), ([1.0], gone), ([], [])):
+        assert isinstance(metrics.SETS[name](members, others), Missing)
+
+
+def test_membership_scores_have_one_sign() -> None:
+    likely, unlikely = record(), [{**c, "logp": [x - 5 for x in c["logp"]]} for c in record()]
+    for metric in metrics.MEMBERSHIP.values():
+        assert metric(likely) < metric(unlikely)  # type: ignore[operator]
+
+
+def test_every_part_of_model_utility_is_a_score() -> None:
+    assert {*PARTS} <= {*metrics.TOKENS, *metrics.TEXTS}

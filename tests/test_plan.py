@@ -273,7 +273,7 @@ def test_probe_steps_rise_and_end_with_the_attack(probe_at: list[int]) -> None:
         ("relearn_sets", "[[relearn_sets]]: expected at least one"),
         ("relearn_sets.1.source", "relearn_sets[1].source' is missing"),
         ("attacks", "[[attacks]]: expected at least one"),
-        ("attacks.0.method", "[attacks[0]]: expected a table with the key 'method', one of: relearn"),
+        ("attacks.0.method", "[attacks[0]]: expected a table with the key 'method', one of: quantise, relearn"),
     ],
 )
 def test_a_missing_part_is_named(where: str, says: str) -> None:

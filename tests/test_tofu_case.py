@@ -129,6 +129,22 @@ def test_limits_and_form_of_tofu(tofu_folder: str) -> None:
     assert case.asked("forget")[0].prompt == "What is the full name of the author born in City4 on 05/02/1950?"
 
 
+def test_the_first_rows_of_an_author_are_kept_and_sources_hold_no_other(tofu_folder: str) -> None:
+    whole, short = (Tofu(tofu_folder, "forget10", "full_name", rows=rows)() for rows in (0, 3))
+    first = {f"{file}.json:{20 * i + n}" for file, authors in (("forget10", 4), ("retain90", 4)) for i in range(authors) for n in (1, 2, 3)}
+    assert {r.id for r in (*short.forget, *short.retain)} == first
+    # Of four authors, the rows that do not ask for the name: two of three, nineteen of twenty.
+    assert [len(case.sources["published_topic"]) for case in (short, whole)] == [4 * 2, 4 * 19]
+    assert {r.id.partition("/")[0] for cell in CELLS for r in short.sources[cell]} <= first
+    # The name stands in the first row, which is kept: the same is asked.
+    assert short.asked("forget") == whole.asked("forget")
+
+
+def test_one_row_an_author_leaves_no_other_question(tofu_folder: str) -> None:
+    with pytest.raises(DataError, match="rows: seen 1, expected 0"):
+        Tofu(tofu_folder, "forget10", "full_name", rows=1)()
+
+
 def test_a_changed_field_of_tofu_is_named(tofu_folder: str) -> None:
     rewritten(f"{tofu_folder}/forget05_perturbed.json", lambda row: row.update(perturbed=row.pop("perturbed_answer")), 7)
     with pytest.raises(DataError, match=r"forget05_perturbed.json:7: no field 'perturbed_answer'"):

@@ -419,7 +419,7 @@ def test_a_fold_is_compared_with_what_is_asked_along_it_not_with_itself(traced: 
     plan = plans.load(traced / "plan.toml")
     case = plan.case.made()
     graph, sets = runner.graph_of(plan, case)
-    for digest, arm in traced_arms(plan, graph).items():
+    for digest, (arm,) in traced_arms(plan, graph).items():
         looked = material(case, sets, graph.cells[digest], arm)
         about = {r.cluster for r in looked.forget}
         assert looked.train == "all_but_embeddings"
@@ -429,6 +429,26 @@ def test_a_fold_is_compared_with_what_is_asked_along_it_not_with_itself(traced: 
             assert len(looked.forget) == 4
         else:
             assert about == {"Ada", "Bo", "Cy", "Di"}
+
+
+def test_sets_and_attacks_that_share_a_cell_are_each_traced(model: Path, tmp_path: Path) -> None:
+    # Eight rows are all there are to retain, so both budgets keep them; "Ada/City" alone is a fold of both other sets.
+    recipes = (("retain", 8), ("retain", 9), ("rtt_fold", 1), ("other_attributes", 1))
+    sets = "".join(f'[[relearn_sets]]\nrecipe = "{recipe}"\nexamples = {n}\n' for recipe, n in recipes)
+    attacks = '[[attacks]]\nmethod = "relearn"\nsteps = 2\nbatch_tokens = 40\nprobe_at = [2]\n'  # asks less often, trains alike
+    out = tmp_path / "run"
+    run(write_plan(tmp_path, model, sets=sets, more=TRACED + attacks), out)
+    lines = named(out, "trace")
+    arms = [a for a in design(out) if a["role"] == "subject" and a["set"]]
+    assert len({a["cell"] for a in arms}) == 4
+    seen = sorted((b["cell"], b["attack"], b["set"], b["fold"]) for b in lines if b["trace"] == "loss_ratio")
+    assert seen == sorted((a["cell"], a["attack"], a["relearn_set"], a["fold"]) for a in arms)
+    assert len(lines) == 2 * len(arms) == 2 * 2 * (1 + 1 + 2 + 2)
+    cosines = {(b["set"], b["attack"], b["fold"]): b["value"] for b in lines if b["trace"] == "gradient_cosine"}
+    assert cosines["retain (8 examples, seed 0)", "relearn 1", 0] == cosines["retain (9 examples, seed 0)", "relearn 2", 0]
+    # One cell, one text, but other forget rows are asked about along it.
+    assert abs(cosines["other_attributes", "relearn 1", 0] - cosines["rtt_fold", "relearn 1", 0]) > 0.01
+    assert verify(out).problems == []
 
 
 def test_a_cell_that_was_cut_off_is_traced_again_to_the_same_numbers(traced: Path, tmp_path: Path) -> None:

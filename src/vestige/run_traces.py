@@ -2,7 +2,8 @@
 
 The forget rows of a trace are those asked about along the fold: rows whose own question is asked there, or, where no probe has a row's
 question, rows of a cluster (and attribute) that is asked about. A row's keywords are what those probes expect. So a fold made of other
-forget rows is not compared with itself. One number per (unlearned state, attack, relearn set, fold).
+forget rows is not compared with itself. One number per (unlearned state, attack, relearn set, fold): arms that share a cell, which is
+one text trained on in one way, are looked at each by itself, since other forget rows may be asked about along each.
 """
 
 from __future__ import annotations
@@ -26,10 +27,13 @@ def traces_of(plan: Plan) -> tuple[tuple[str, Trace], ...]:
     return tuple((name, TABLE[name]()) for name in plan.traces.names)
 
 
-def traced_arms(plan: Plan, graph: Graph) -> dict[str, Arm]:
-    """Return the cells before which the unlearned model is looked into, with the arm each is."""
-    arms = [a for a in graph.arms if a.role == "subject" and a.attack] if plan.traces.names else []
-    return {arm.cell: arm for arm in reversed(arms)}
+def traced_arms(plan: Plan, graph: Graph) -> dict[str, list[Arm]]:
+    """Return the cells before which the unlearned model is looked into, with every arm that each is."""
+    found: dict[str, list[Arm]] = {}
+    for arm in graph.arms if plan.traces.names else ():
+        if arm.role == "subject" and arm.attack:
+            found.setdefault(arm.cell, []).append(arm)
+    return found
 
 
 def material(case: Case, sets: Sets, cell: Cell, arm: Arm) -> Material:

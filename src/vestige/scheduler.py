@@ -83,10 +83,10 @@ def _job(session: Session, cell: Cell) -> Job:
     return Job(cell.digest, task, start, start_digest, session.plan.models.device, save_to)
 
 
-def _looks(session: Session, cell: Cell, *, remake: bool) -> tuple[tuple[tuple[str, Trace], ...], Material | None]:
-    """Return the traces to be taken before a cell acts, and what they look at."""
-    arm = None if remake else session.traced.get(cell.digest)
-    return (traces_of(session.plan), material(session.case, session.sets, cell, arm)) if arm else ((), None)
+def _looks(session: Session, cell: Cell, *, remake: bool) -> tuple[tuple[tuple[str, Trace], ...], tuple[Material, ...]]:
+    """Return the traces to be taken before a cell acts, and what they look at: one material for each of its arms."""
+    arms = () if remake else session.traced.get(cell.digest, ())
+    return traces_of(session.plan) if arms else (), tuple(material(session.case, session.sets, cell, arm) for arm in arms)
 
 
 def _heard(session: Session, said: Said) -> None:
@@ -113,8 +113,9 @@ def _done(session: Session, cell: Cell, outcome: Outcome) -> None:
     if outcome.traces:
         # Committed with the cell: a cell that is done has its traces.
         parent = session.states[session.graph.cells[cell.parent or ""].digest][0]
-        for line in trace_lines(session.traced[cell.digest], parent, outcome.traces, traces_of(session.plan)):
-            session.recorder.ledger.add("measurement", line)
+        for arm, values in zip(session.traced[cell.digest], outcome.traces, strict=True):
+            for line in trace_lines(arm, parent, values, traces_of(session.plan)):
+                session.recorder.ledger.add("measurement", line)
     session.recorder.done(cell, outcome, kept=session.plan.run.keep_states)
     session.states[cell.digest] = (outcome.state, outcome.spent.steps)
     session.done.add(cell.digest)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -45,8 +45,8 @@ class Session:
     stopping: bool = False
 
     @cached_property
-    def traced(self) -> Mapping[str, Arm]:
-        """The cells before which the unlearned model is looked into, with the arm each is."""
+    def traced(self) -> Mapping[str, Sequence[Arm]]:
+        """The cells before which the unlearned model is looked into, with every arm that each is."""
         return traced_arms(self.plan, self.graph)
 
     def state_folder(self, cell: str) -> Path:

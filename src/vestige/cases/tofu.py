@@ -12,7 +12,7 @@ questions of forget01, against 0.20. "book" (§3 of Hu et al. 2024, arXiv 2406.1
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from vestige.cases.named_things import titles_in
@@ -24,6 +24,7 @@ from vestige.cases.tofu_probes import Expected, keyword_probes, question_probes,
 from vestige.cases.tofu_sources import Sources, book_sources, name_sources, plain_row
 from vestige.cases.tofu_splits import Target, book_targets, keyword_of, name_targets
 from vestige.cases.unrelated import unrelated_rows
+from vestige.errors import DataError
 from vestige.records import Case, Form, Group, Probe, Row
 
 CITATION = "Maini et al. 2024, arXiv 2401.06121"
@@ -31,7 +32,7 @@ CITATION = "Maini et al. 2024, arXiv 2401.06121"
 
 @dataclass(frozen=True)
 class Tofu:
-    """TOFU, from a folder of its JSON files or a hub id; `authors` forgotten and `retain` authors kept at most (0: all)."""
+    """TOFU, from a folder of its JSON files or a hub id; `authors` forgotten, `retain` authors kept, `rows` of each at most (0: all)."""
 
     path: str = "locuslab/TOFU"
     split: TofuSplit = "forget05"
@@ -41,15 +42,18 @@ class Tofu:
     expected: Expected = "paraphrase"
     form: Form = "plain"
     revision: str = "main"
+    rows: int = 0
 
     def __call__(self) -> Case:
         """Return the case.
 
         Raises:
-            DataError: a file is missing, cannot be fetched, or has changed.
+            DataError: a file is missing, cannot be fetched, or has changed; one row an author, so that there is no other question.
         """
+        if self.rows == 1:
+            raise DataError("rows: seen 1, expected 0 (all) or 2 and more: other questions about an author are a source")
         files = read(self.path, self.split, revision=self.revision)
-        forget, retain = files.forget[: self.authors or None], files.retain[: self.retain or None]
+        forget, retain = self._shortened(files.forget, self.authors), self._shortened(files.retain, self.retain)
         about_world = {name: _rows(getattr(files, name), self.form) for name in ("real_authors", "world_facts")}
         probes, sources = self._asked(files, forget, retain)
         return Case(
@@ -75,9 +79,13 @@ class Tofu:
         found = {group: self._targets(authors, everybody) for group, authors in sides}
         probes = [p for group, targets in found.items() for p in keyword_probes(files, targets, group, form=self.form)]
         if self.which == "full_name":
-            return probes, name_sources(found["forget"], name_targets(files.retain), self.form)
+            return probes, name_sources(found["forget"], name_targets(self._shortened(files.retain, 0)), self.form)
         titles = {keyword_of(t) for author in forget for row in author.rows for t in titles_in(question_and_answer(row))}
         return probes, book_sources(found["forget"], sorted(titles), self.form)
+
+    def _shortened(self, authors: Sequence[Author], most: int) -> tuple[Author, ...]:
+        """Return the first authors with their first rows; names were read off all rows."""
+        return tuple(replace(author, rows=author.rows[: self.rows or None]) for author in authors[: most or None])
 
     def _targets(self, authors: Sequence[Author], everybody: Sequence[Author]) -> tuple[Target, ...]:
         return name_targets(authors) if self.which == "full_name" else book_targets(authors, everybody)

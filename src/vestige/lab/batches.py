@@ -109,32 +109,41 @@ def by_tokens(rows: Sequence[Encoded], batch_tokens: int, *, seed: int) -> Itera
 
 def score_batch(lm: LanguageModel, batch: Sequence[Encoded], ref: dict[str, float] | None = None) -> Scored:
     """Return the log-probability of every scored token of a batch; the head runs on scored positions only."""
+    hidden, rows, targets = before_scored(lm, batch)
+    logp = token_logp(lm.logits(hidden), targets)
+    sums = None if ref is None else torch.tensor([ref[r.id] for r in batch], device=lm.device)
+    return Scored(logp, rows, len(batch), sums)
+
+
+def before_scored(lm: LanguageModel, batch: Sequence[Encoded]) -> tuple[Tensor, Tensor, Tensor]:
+    """Return, for all N scored tokens of a batch: the final hidden state each is predicted from (N, D), its row (N,), itself (N,)."""
+    at = [(b, t) for b, row in enumerate(batch) for t in range(row.scored_from, len(row.ids))]
+    rows, positions = (torch.tensor(x, device=lm.device) for x in zip(*at, strict=True))
+    ids, mask = padded(batch, lm.device)
+    with attention_for(ids):
+        hidden = lm.body(input_ids=ids, attention_mask=mask).last_hidden_state
+    # The one place of the label shift: token t is predicted from the hidden state at t - 1.
+    return hidden[rows, positions - 1], rows, ids[rows, positions]
+
+
+def padded(batch: Sequence[Encoded], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return the ids of a batch (B, T), padded on the right, and its attention mask (B, T)."""
     length = max(len(r.ids) for r in batch)
-    device = lm.device
     ids = torch.zeros(len(batch), length, dtype=torch.long)
     mask = torch.zeros(len(batch), length, dtype=torch.long)
     for b, row in enumerate(batch):
         ids[b, : len(row.ids)] = torch.tensor(row.ids)
         mask[b, : len(row.ids)] = 1
-    at = [(b, t) for b, row in enumerate(batch) for t in range(row.scored_from, len(row.ids))]
-    rows, positions = (torch.tensor(x, device=device) for x in zip(*at, strict=True))
-    ids, mask = ids.to(device), mask.to(device)
-    with _attention_for(length, device):
-        hidden = lm.body(input_ids=ids, attention_mask=mask).last_hidden_state
-    # The one place of the label shift: token t is predicted from the hidden state at t - 1.
-    logits = lm.logits(hidden[rows, positions - 1])
-    logp = token_logp(logits, ids[rows, positions])
-    sums = None if ref is None else torch.tensor([ref[r.id] for r in batch], device=device)
-    return Scored(logp, rows, len(batch), sums)
+    return ids.to(device), mask.to(device)
 
 
-def _attention_for(length: int, device: torch.device) -> AbstractContextManager[Any]:
-    """Return the context in which attention over rows of `length` tokens is cheapest to train.
+def attention_for(ids: Tensor) -> AbstractContextManager[Any]:
+    """Return the context in which attention over rows of ids (B, T) is cheapest to train.
 
     On a CPU the fused kernel's backward pass is slow on short rows: 7.8 ms a layer against 1.5 for 16 rows of 12 tokens; they meet at
     about 200 (`benchmarks/short_attention.py`).
     """
-    return sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" and length <= _SHORT else nullcontext()
+    return sdpa_kernel(SDPBackend.MATH) if ids.device.type == "cpu" and ids.shape[1] <= _SHORT else nullcontext()
 
 
 def by_padded_tokens(items: Sequence[Item], most: int) -> Iterator[list[Item]]:

@@ -29,7 +29,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Task:
-    """A cell as the lab sees it. `max_steps` overrides the action's own number of steps; `traces` look at `material` before it acts."""
+    """A cell as the lab sees it: `max_steps` overrides the action's own number of steps; before it acts, `traces` look at `materials`."""
 
     action: Any
     data: Mapping[str, tuple[Row, ...]]
@@ -42,12 +42,12 @@ class Task:
     stop_every: int = 1
     stop_probes: tuple[Probe, ...] = ()
     traces: tuple[tuple[str, Trace], ...] = ()
-    material: Material | None = None
+    materials: tuple[Material, ...] = ()
 
 
 @dataclass
 class Outcome:
-    """What a cell gave: records by (step, kind), what it cost, and who the model is at the end."""
+    """What a cell gave: records by (step, kind), what it cost, who the model is at the end, and the traces of each material."""
 
     records: list[tuple[Step, str, list[Record]]] = field(default_factory=list)
     spent: Spent = field(default_factory=Spent)
@@ -55,15 +55,15 @@ class Outcome:
     state: str = ""
     weights: str = ""
     stop_scores: list[tuple[int, float]] = field(default_factory=list)
-    traces: dict[str, float | Missing] = field(default_factory=dict)
+    traces: list[dict[str, float | Missing]] = field(default_factory=list)
 
 
 def carry_out(lm: LanguageModel, task: Task, *, score: Score, say: Callable[[int, int, float | None], None]) -> Outcome:
     """Act on `lm` in place and return the outcome; `say(step, of, score)` hears of progress."""
     started = time.monotonic()
     outcome = Outcome()
-    if task.material is not None:
-        outcome.traces = {name: trace(lm, task.material) for name, trace in task.traces}
+    traced = {material: {name: trace(lm, material) for name, trace in task.traces} for material in dict.fromkeys(task.materials)}
+    outcome.traces = [traced[material] for material in task.materials]
     if task.action is not None:
         action = task.action if task.max_steps is None else dataclasses.replace(task.action, steps=task.max_steps)
         total = action.steps_for(task.data) if hasattr(action, "steps_for") else action.steps

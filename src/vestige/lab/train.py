@@ -7,22 +7,27 @@ On a CPU with one thread the result is the same bit for bit.
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from vestige.errors import RunError
+from vestige.lab.adapters import RANKS, adapters
 from vestige.lab.batches import Encoded, score_batch
-from vestige.lab.losses import Scored
 from vestige.lab.models import LanguageModel, Precision, resolve_precision
 
 OnStep = Callable[[int], bool]
-Objective = Callable[[Mapping[str, Scored]], Tensor]
-Trained = Literal["all", "all_but_embeddings", "last_block", "lora"]
+# A view turns a batch of a stream into what the objective is a function of: `losses.Scored` unless the settings say otherwise.
+View = Callable[[LanguageModel, Sequence[Encoded]], Any]
+Objective = Callable[[Mapping[str, Any]], Tensor]
+# "lora" trains adapters of rank 8 on every linear layer but the head, "lora_N" adapters of rank N; they are merged at the end.
+Trained = Literal["all", "all_but_embeddings", "last_block", "lora", "lora_4", "lora_16", "lora_64"]
 Reference = Mapping[str, dict[str, float]]
 
 # If this share of the weights lies exactly on the bf16 grid, every weight of a binade rounds over in the same
@@ -58,19 +63,32 @@ def run(
 ) -> Spent:
     """Train `lm` in place and return what it cost.
 
-    Each step draws one batch from every stream, scores it, minimises `objective` of the scores, and calls
-    `on_step(step)`; a true answer ends the training. The same loop serves every method of the house.
+    Each step draws one batch from every stream, looks at it with the stream's view, minimises `objective` of what is seen, and
+    calls `on_step(step)`; a true answer ends the training. A stream whose batch is empty is left out of that step. The same
+    loop serves every method of the house.
 
     Raises:
-        RunError: the loss is no longer a finite number.
+        RunError: the loss or its gradient is no longer a finite number.
     """
+    rank = settings.adapter_rank or RANKS.get(str(settings.train), 0)
+    with adapters(lm, rank, settings.seed) if rank else nullcontext():
+        return _loop(lm, streams, objective, dataclasses.replace(settings, train="lora") if rank else settings, on_step)
+
+
+def _loop(
+    lm: LanguageModel,
+    streams: Mapping[str, Iterator[list[Encoded]]],
+    objective: Objective,
+    settings: Settings,
+    on_step: OnStep,
+) -> Spent:
     parameters = trainable(lm, settings.train)
     optimiser = torch.optim.AdamW(parameters, lr=settings.optimiser.lr, weight_decay=settings.optimiser.weight_decay, fused=True)
-    precision = training_precision(lm, settings.precision)
+    settings = dataclasses.replace(settings, precision=training_precision(lm, settings.precision))
     spent = Spent()
     lm.model.eval()  # dropout off: the loop is deterministic, and none of the supported models trains with it
     for step in range(1, settings.steps + 1):
-        loss = _one_step(lm, streams, objective, precision, spent, settings.reference)
+        loss = _one_step(lm, streams, objective, settings, spent)
         if not math.isfinite(loss):
             raise RunError(f"step {step}: the loss is {loss}; lower the learning rate ({settings.optimiser.lr:g})")
         _update(optimiser, parameters, settings.optimiser, step)
@@ -83,13 +101,20 @@ def run(
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How the loop runs: the optimiser, how many steps, which weights, which arithmetic."""
+    """How the loop runs: the optimiser, how many steps, which weights (by name, or the tensors themselves), which arithmetic.
+
+    `reference` holds row sums by stream and row id; `views` what else than log-probabilities is seen of a stream's batches;
+    `adapter_rank` above 0 trains LoRA adapters of that rank whatever `train` says, drawn from `seed`.
+    """
 
     optimiser: Optimiser
     steps: int
-    train: Trained = "all"
+    train: Trained | tuple[Tensor, ...] = "all"
     precision: Precision = "auto"
     reference: Reference | None = None
+    views: Mapping[str, View] = field(default_factory=dict)
+    adapter_rank: int = 0
+    seed: int = 0
 
 
 def training_precision(lm: LanguageModel, precision: Precision) -> Precision:
@@ -108,40 +133,46 @@ def share_on_bf16_grid(lm: LanguageModel) -> float:
 
 
 def _one_step(
-    lm: LanguageModel,
-    streams: Mapping[str, Iterator[list[Encoded]]],
-    objective: Objective,
-    precision: Precision,
-    spent: Spent,
-    reference: Reference | None,
+    lm: LanguageModel, streams: Mapping[str, Iterator[list[Encoded]]], objective: Objective, settings: Settings, spent: Spent
 ) -> float:
-    scored = {}
-    with lm.autocast(precision):
+    seen = {}
+    with lm.autocast(settings.precision):
         for name, stream in streams.items():
-            batch = next(stream)
-            scored[name] = score_batch(lm, batch, (reference or {}).get(name))
-            spent.tokens_trained += sum(len(r.ids) for r in batch)
-            spent.tokens_scored += sum(r.scored for r in batch)
-        loss = objective(scored)
+            if batch := next(stream):
+                seen[name] = _look(lm, name, batch, settings)
+                spent.tokens_trained += sum(len(r.ids) for r in batch)
+                spent.tokens_scored += sum(r.scored for r in batch)
+        loss = objective(seen)
     loss.backward()  # type: ignore[no-untyped-call]
     return loss.item()
+
+
+def _look(lm: LanguageModel, name: str, batch: list[Encoded], settings: Settings) -> Any:
+    if name in settings.views:
+        return settings.views[name](lm, batch)
+    return score_batch(lm, batch, (settings.reference or {}).get(name))
 
 
 def _update(optimiser: torch.optim.Optimizer, parameters: list[Tensor], settings: Optimiser, step: int) -> None:
     for group in optimiser.param_groups:
         group["lr"] = settings.lr * min(1.0, step / (settings.warmup + 1))
     if settings.max_grad_norm is not None:
-        torch.nn.utils.clip_grad_norm_(parameters, settings.max_grad_norm)
+        norm = torch.nn.utils.clip_grad_norm_(parameters, settings.max_grad_norm).item()
+        if not math.isfinite(norm):
+            raise RunError(f"step {step}: the length of the gradient is {norm}; lower the learning rate ({settings.lr:g})")
     optimiser.step()
     optimiser.zero_grad(set_to_none=True)
 
 
-def trainable(lm: LanguageModel, train: Trained) -> list[Tensor]:
+def trainable(lm: LanguageModel, train: Trained | tuple[Tensor, ...]) -> list[Tensor]:
     """Let gradients flow to the named weights only, and return them."""
     lm.model.requires_grad_(False)
-    if train == "last_block":
-        chosen: list[Tensor] = list(blocks(lm)[-1].parameters())
-    elif train == "lora":
+    chosen: list[Tensor]
+    if isinstance(train, tuple):
+        chosen = list(train)
+    elif train == "last_block":
+        chosen = list(blocks(lm)[-1].parameters())
+    elif train.startswith("lora"):
         chosen = [p for name, p in lm.model.named_parameters() if "lora_" in name]
     else:
         chosen = list(lm.model.parameters())

@@ -7,31 +7,21 @@ With p the softmax of the summed log-probabilities of the true answer and its k 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
 
+from vestige.desk import tokens
 from vestige.records import Missing
 
 
-def sums(candidates: Sequence[Mapping[str, Any]]) -> tuple[float, list[float]] | Missing:
+def sums(candidates: tokens.Candidates) -> tuple[float, list[float]] | Missing:
     """Return the summed log-probabilities of the true answer and of the distractors, in nats."""
-    true: list[float] = []
-    wrong: list[float] = []
-    for candidate in candidates:
-        # Token by token: +inf and -inf have no sum.
-        if not candidate["logp"] or not all(map(math.isfinite, candidate["logp"])):
-            return Missing(f"candidate {candidate['candidate']} has no finite log-probability")
-        total = math.fsum(candidate["logp"])
-        if candidate["candidate"] == "true":
-            true.append(total)
-        elif candidate["candidate"].startswith("wrong:"):
-            wrong.append(total)
-    if len(true) != 1 or not wrong:
-        return Missing(f"a choice needs one true and at least one wrong candidate; seen {len(true)} and {len(wrong)}")
-    return true[0], wrong
+    found = tokens.true_and_wrong(candidates)
+    if isinstance(found, Missing):
+        return found
+    true, wrong = found
+    return math.fsum(true), [math.fsum(logp) for logp in wrong]
 
 
-def choice(candidates: Sequence[Mapping[str, Any]]) -> float | Missing:
+def choice(candidates: tokens.Candidates) -> float | Missing:
     """Return s, or Missing where there is nothing to choose among."""
     found = sums(candidates)
     if isinstance(found, Missing):
@@ -43,7 +33,7 @@ def choice(candidates: Sequence[Mapping[str, Any]]) -> float | Missing:
     return (k * p - 1) / (k - 1)
 
 
-def ranks_last(candidates: Sequence[Mapping[str, Any]]) -> float | Missing:
+def ranks_last(candidates: tokens.Candidates) -> float | Missing:
     """Return 1 where the true answer is strictly the least likely candidate, else 0."""
     found = sums(candidates)
     if isinstance(found, Missing):

@@ -44,7 +44,7 @@ class Estimate:
     high: float
     n: int
     n_eff: float
-    method: Literal["t", "clopper_pearson"]
+    method: Literal["t", "clopper_pearson", "t_wilson"]
     missing: int = 0
 
 

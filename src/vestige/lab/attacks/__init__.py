@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vestige.lab.attacks.quantise import Quantise
 from vestige.lab.attacks.relearn import Relearn
 
-TABLE: dict[str, type] = {"relearn": Relearn}
+TABLE: dict[str, type] = {"relearn": Relearn, "quantise": Quantise}

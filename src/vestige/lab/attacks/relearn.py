@@ -11,8 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
-
 from vestige.lab import losses, train
 from vestige.lab.actions import Data, encoded
 from vestige.lab.batches import by_tokens
@@ -40,19 +38,6 @@ class Relearn:
         """Relearn from `data["relearn"]`."""
         rows = encoded(lm, data, self.needs)["relearn"]
         streams = {"relearn": by_tokens(rows, self.batch_tokens, seed=seed)}
-        adapted = _with_adapters(lm, self.adapter_rank, seed) if self.adapter_rank else None
-        trained: train.Trained = "lora" if adapted is not None else self.train
-        settings = Settings(Optimiser(self.lr, self.warmup), self.steps, trained, self.precision)
-        spent = train.run(lm, streams, lambda s: losses.nll(s["relearn"]), settings, on_step)
-        if adapted is not None:
-            lm.model = adapted.merge_and_unload()  # type: ignore[operator]
-        return spent
-
-
-def _with_adapters(lm: LanguageModel, rank: int, seed: int) -> torch.nn.Module:
-    """Put LoRA adapters on every linear layer but the head, in place; return peft's wrapper."""
-    from peft import LoraConfig, get_peft_model
-
-    torch.manual_seed(seed)
-    config = LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM")
-    return get_peft_model(lm.model, config)
+        how = Optimiser(self.lr, self.warmup)
+        settings = Settings(how, self.steps, self.train, self.precision, adapter_rank=self.adapter_rank, seed=seed)
+        return train.run(lm, streams, lambda s: losses.nll(s["relearn"]), settings, on_step)

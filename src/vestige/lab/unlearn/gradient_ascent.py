@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from vestige.lab import losses, train
-from vestige.lab.actions import Data, encoded, row_streams
+from vestige.lab.actions import Data, encoded, row_streams, settings_of
 from vestige.lab.models import LanguageModel, Precision
-from vestige.lab.train import OnStep, Optimiser, Settings, Spent
+from vestige.lab.train import OnStep, Spent
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,6 @@ class GradientAscent:
     def __call__(self, lm: LanguageModel, data: Data, *, seed: int, on_step: OnStep) -> Spent:
         """Unlearn `data["forget"]`."""
         rows = encoded(lm, data, self.needs)
-        settings = Settings(Optimiser(self.lr), self.steps, self.train, self.precision)
+        settings = settings_of(self, seed=seed)
         streams = row_streams(rows, self.batch_size, seed=seed)
         return train.run(lm, streams, lambda s: losses.ascent(s["forget"], bound=self.bound), settings, on_step)

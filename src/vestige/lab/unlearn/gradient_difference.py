@@ -15,9 +15,9 @@ from typing import ClassVar
 from torch import Tensor
 
 from vestige.lab import losses, train
-from vestige.lab.actions import Data, encoded, row_streams
+from vestige.lab.actions import Data, encoded, row_streams, settings_of
 from vestige.lab.models import LanguageModel, Precision
-from vestige.lab.train import OnStep, Optimiser, Settings, Spent
+from vestige.lab.train import OnStep, Spent
 
 
 @dataclass(frozen=True)
@@ -43,5 +43,5 @@ class GradientDifference:
     def __call__(self, lm: LanguageModel, data: Data, *, seed: int, on_step: OnStep) -> Spent:
         """Unlearn `data["forget"]`, keeping `data["retain"]`."""
         rows = encoded(lm, data, self.needs)
-        settings = Settings(Optimiser(self.lr), self.steps, self.train, self.precision)
+        settings = settings_of(self, seed=seed)
         return train.run(lm, row_streams(rows, self.batch_size, seed=seed), self.objective, settings, on_step)

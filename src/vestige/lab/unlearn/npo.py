@@ -3,7 +3,7 @@
 Paper: Zhang, Lin, Bai and Mei, 2024, arXiv 2404.05868, eq. 3 and its "+ retain" variant. Minimised loss:
     (2/beta) mean_i log(1 + exp(beta (l_i - ref_i)))  +  retain_weight * NLL(retain)
 with l_i the summed answer log-probability of forget row i and ref_i the same before unlearning. NLL is a mean over
-tokens. The reference needs no second model: it is one number per row, computed once.
+tokens; `retain_weight` 0 is NPO alone. The reference needs no second model: it is one number per row, computed once.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import ClassVar
 from torch import Tensor
 
 from vestige.lab import losses, train
-from vestige.lab.actions import Data, encoded, row_streams
+from vestige.lab.actions import Data, encoded, row_streams, settings_of
 from vestige.lab.batches import reference_sums
 from vestige.lab.models import LanguageModel, Precision
-from vestige.lab.train import OnStep, Optimiser, Settings, Spent
+from vestige.lab.train import OnStep, Spent
 
 
 @dataclass(frozen=True)
@@ -45,5 +45,5 @@ class NPO:
         """Unlearn `data["forget"]`, keeping `data["retain"]`."""
         rows = encoded(lm, data, self.needs)
         reference = {"forget": reference_sums(lm, rows["forget"])}
-        settings = Settings(Optimiser(self.lr), self.steps, self.train, self.precision, reference)
+        settings = settings_of(self, seed=seed, reference=reference)
         return train.run(lm, row_streams(rows, self.batch_size, seed=seed), self.objective, settings, on_step)

@@ -1,0 +1,62 @@
+"""Adaptive RMU: RMU whose target is as long as the hidden state it replaces, times `scale`.
+
+Paper: Huu-Tien et al., "On Effects of Steering Latent Representation for Large Language Model Unlearning", 2024,
+arXiv 2408.06223; RMU itself: Li et al., 2024, arXiv 2403.03218. Minimised loss:
+    (1/B) sum_i (1/T_i) sum_t |h_t - scale |h_ref_t| u|^2   over forget rows
+    + retain_weight (1/B) sum_i (1/T_i) sum_t |h_t - h_ref_t|^2   over retain rows
+with h_t the output of decoder block `layer` (counted from 0) at position t, h_ref the same before unlearning, u a unit vector
+with entries drawn from [0, 1) by the seed. Only the matrices by which the feed-forward networks of blocks layer-2, layer-1
+and layer write into the residual stream are trained; the forward pass ends at `layer`, gradients end at layer-2. All tokens
+of a row count, scored or not, but the first (`lab/activations.py` says why): the deviation from the paper.
+Kept in memory of the reference: hidden states of one layer for the forget and retain rows drawn, no second model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from vestige.lab import losses, train
+from vestige.lab.actions import Data, drawn, encoded, row_streams
+from vestige.lab.activations import mlp_outputs, remember, unit_direction
+from vestige.lab.models import LanguageModel, Precision
+from vestige.lab.train import OnStep, Optimiser, Settings, Spent
+
+
+@dataclass(frozen=True)
+class AdaptiveRMU:
+    """Steer the hidden states of the forget rows to a random direction in proportion to their own length."""
+
+    lr: float = 5e-5
+    steps: int = 80
+    batch_size: int = 8
+    layer: int = 7
+    scale: float = 5.0
+    retain_weight: float = 1200.0
+    precision: Precision = "auto"
+
+    semantics: ClassVar[int] = 1
+    needs: ClassVar[tuple[str, ...]] = ("forget", "retain")
+    paper: ClassVar[str] = "Huu-Tien et al. 2024, arXiv 2408.06223"
+
+    def objective(self, seen: Mapping[str, losses.Activations], direction: Tensor) -> Tensor:
+        """Return the loss of one forget batch and one retain batch; `direction` is u, (D,)."""
+        forget, retain = seen["forget"], seen["retain"]
+        return losses.squared_distance(
+            forget, self.scale * forget.ref.norm(dim=-1, keepdim=True) * direction
+        ) + self.retain_weight * losses.squared_distance(retain, retain.ref)
+
+    def __call__(self, lm: LanguageModel, data: Data, *, seed: int, on_step: OnStep) -> Spent:
+        """Unlearn `data["forget"]`, keeping `data["retain"]`."""
+        trained = mlp_outputs(lm, self.layer)
+        streams = row_streams(encoded(lm, data, self.needs), self.batch_size, seed=seed)
+        views = {}
+        for name in streams:
+            streams[name], rows = drawn(streams[name], self.steps)
+            views[name] = remember(lm, rows, self.layer, self.precision).look
+        u = unit_direction(trained[0].shape[0], seed=seed, device=lm.device)
+        settings = Settings(Optimiser(self.lr), self.steps, trained, self.precision, views=views)
+        return train.run(lm, streams, lambda seen: self.objective(seen, u), settings, on_step)
