@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from vestige.errors import LedgerError, RunError, cannot_write
-from vestige.records import canonical
+from vestige.records import canonical_json, plain
 
 VERSION = 1
 ROOT = "0" * 64
@@ -52,8 +52,8 @@ class Damage:
 
 
 def sha_of(line: Mapping[str, Any]) -> str:
-    """Return the hash of a line: sha256 over the canonical JSON of everything but `sha`."""
-    return hashlib.sha256(canonical({k: v for k, v in line.items() if k != "sha"})).hexdigest()
+    """Return the hash of a line, plain JSON: sha256 over the canonical JSON of everything but `sha`."""
+    return hashlib.sha256(canonical_json({k: v for k, v in line.items() if k != "sha"})).hexdigest()
 
 
 class Ledger:
@@ -88,9 +88,9 @@ class Ledger:
         """Chain a line in memory; nothing is written before `commit`."""
         if kind not in KINDS:
             raise LedgerError(f"unknown kind of line {kind!r}; expected one of {', '.join(KINDS)}")
-        line: Line = {"v": VERSION, "n": self._n, "kind": kind, "prev": self._head, "body": dict(body)}
+        line: Line = {"v": VERSION, "n": self._n, "kind": kind, "prev": self._head, "body": plain(body)}
         line["sha"] = sha_of(line)
-        self._buffer.append(canonical(line) + b"\n")
+        self._buffer.append(canonical_json(line) + b"\n")
         self.lines.append(json.loads(self._buffer[-1]))
         self._head = line["sha"]
         self._n += 1
@@ -209,7 +209,7 @@ def _parse(raw: bytes) -> tuple[list[Line], list[int], Damage | None]:
         offset += len(piece) + 1
         try:
             line = json.loads(piece)
-            sound = isinstance(line, dict) and canonical(line) == piece
+            sound = isinstance(line, dict) and canonical_json(line) == piece
         except (ValueError, RecursionError):  # a number of a thousand digits, half a character, brackets without end
             return lines, ends, Damage(len(lines) + 1, "not JSON: the line was changed")
         if not sound:

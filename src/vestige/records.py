@@ -163,6 +163,8 @@ Record = ScoreTokens | Answer
 
 def plain(value: Any) -> Any:
     """Turn dataclasses, tuples and mappings into what JSON holds; refuse NaN, infinities and keys that collide as texts."""
+    if value is None or isinstance(value, (str, int)):
+        return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):
@@ -179,7 +181,12 @@ def plain(value: Any) -> Any:
 
 def canonical(value: Any) -> bytes:
     """Return the one JSON text of a value: sorted keys, no spaces, UTF-8."""
-    text = json.dumps(plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return canonical_json(plain(value))
+
+
+def canonical_json(value: Any) -> bytes:
+    """Return the one JSON text of a value that came out of JSON or of `plain`: the same as `canonical`, without the walk through it."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return text.encode("utf-8")
 
 
