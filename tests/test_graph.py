@@ -22,7 +22,7 @@ from vestige.recipe_request import Request
 from vestige.records import Case, Row
 
 CASE = Customers()()
-CAPITALS = Capitals().known_to_model(tuple(c.name for c in countries()))
+CAPITALS = Capitals().after_screening(tuple(c.name for c in countries()))
 PRINTS = {"smollm2-135m-instruct": "print of the base", "sub": "print 1", "orig": "print 2", "twin": "print 3"}
 KEY = b"key"
 

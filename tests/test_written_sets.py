@@ -335,7 +335,7 @@ AUDIT: dict[str, Any] = {k: v for k, v in PLAN_OF.items() if k not in ("learn", 
 
 def pretrained() -> Case:
     made: Any = resolve({**PLAN_OF, "case": {"name": "capitals"}}).case.made
-    case: Case = made.known_to_model(tuple(c.name for c in countries()))
+    case: Case = made.after_screening(tuple(c.name for c in countries()))
     return case
 
 

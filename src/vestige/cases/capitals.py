@@ -58,8 +58,8 @@ class Capitals:
         """Return one probe per country, to find out which capitals the model says by itself."""
         return tuple(_probe(c, "utility", "test", ()) for c in countries())
 
-    def known_to_model(self, names: Sequence[str]) -> Case:
-        """Return the case over the countries that the model knows.
+    def after_screening(self, names: Sequence[str]) -> Case:
+        """Return the case over the countries that passed the screening: those whose capital the model says.
 
         Raises:
             DataError: too few of them.
