@@ -1,7 +1,7 @@
 """SCRUB: a student that obeys its teacher on the retain set and disobeys it on the forget set.
 
-Paper: Kurmanji, Triantafillou, Hayes and Triantafillou, "Towards Unbounded Machine Unlearning", 2023, arXiv 2302.09880, eq. 3,
-minimised in turns as in its Algorithm 1:
+Paper: Kurmanji, Triantafillou, Hayes and Triantafillou, "Towards Unbounded Machine Unlearning", 2023, arXiv 2302.09880, its
+whole objective (alpha is `kl_weight`, gamma `retain_weight`), minimised in turns as in its Algorithm 1:
     max steps:  -(1/N_f) sum_n KL(p_ref(. | y_<n) || p(. | y_<n))                        over the scored forget tokens
     min steps:  kl_weight (1/N_r) sum_n KL(p_ref || p)  +  retain_weight * NLL(retain)   over the scored retain tokens
 all means over tokens; the teacher p_ref is the model before unlearning. Deviations: the turns are steps, not epochs; a min step
