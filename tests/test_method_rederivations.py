@@ -345,7 +345,7 @@ class Halfway:
         size = math.sqrt(sum(float((g**2).sum()) for g in gradient.values()))
         assert size > 1e-3
         rng = np.random.default_rng(2)
-        random = {n: rng.standard_normal(g.shape) for n, g in gradient.items()}
+        random: dict[str, Array] = {n: np.asarray(rng.normal(size=g.shape)) for n, g in gradient.items()}
         length = math.sqrt(sum(float((r**2).sum()) for r in random.values()))
         for direction, wide in ((gradient, size), (random, length)):
             unit: dict[str, Array] = {n: d / wide for n, d in direction.items()}
