@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+import tiny
 from serving import Server, serving
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny random model, which no test may change; a test that trains loads it for itself."""
+    return tiny.make(tmp_path_factory.mktemp("tiny") / "m")
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 import killing
-import tiny
 from inline import InlinePool
 from serving import Server, chat
 from test_runner import PLAN, NoPool, StopsAfter, bodies, cut, done, errors, lines_of, run
@@ -52,11 +51,6 @@ def write_case(folder: Path) -> Path:
         ]
         (folder / f"{file}.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
     return folder
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.make(tmp_path_factory.mktemp("model") / "m")
 
 
 @pytest.fixture
