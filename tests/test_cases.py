@@ -23,7 +23,7 @@ from vestige.text import find_keyword, words
 
 NAMES = tuple(c.name for c in countries())
 ANSWERED = NAMES * 2  # every country in both wordings
-CAPITALS = Capitals().known_to_model(ANSWERED)
+CAPITALS = Capitals().after_screening(ANSWERED)
 CUSTOMERS = Customers()()
 CUSTOMERS_JA = CustomersJa()()
 COMMON_NAMES = CommonNames()()
@@ -106,7 +106,7 @@ def test_all_probes_of_a_cluster_are_on_one_side_of_the_split(case: Case) -> Non
 
 @pytest.mark.parametrize("case", BUILT_IN, ids=lambda c: c.name)
 def test_a_case_is_the_same_every_time(case: Case) -> None:
-    again = Capitals().known_to_model(ANSWERED) if case.name == "capitals" else TABLE[case.name]()()
+    again = Capitals().after_screening(ANSWERED) if case.name == "capitals" else TABLE[case.name]()()
     assert digest(again) == digest(case)
 
 
@@ -200,18 +200,18 @@ def test_a_quarter_of_the_forgotten_countries_selects() -> None:
 
 def test_the_order_in_which_known_countries_come_does_not_matter() -> None:
     shuffled = random.Random(1).sample(ANSWERED, len(ANSWERED))
-    assert digest(Capitals().known_to_model(shuffled)) == digest(CAPITALS)
+    assert digest(Capitals().after_screening(shuffled)) == digest(CAPITALS)
 
 
 def test_blocks_forget_different_countries() -> None:
-    forgotten = [{r.cluster for r in Capitals(block=b).known_to_model(ANSWERED).forget} for b in range(4)]
+    forgotten = [{r.cluster for r in Capitals(block=b).after_screening(ANSWERED).forget} for b in range(4)]
     assert all(len(f) == 24 for f in forgotten)
     assert not any(a & b for a, b in combinations(forgotten, 2))
 
 
 def test_only_countries_that_the_model_knows_are_used() -> None:
     known = random.Random(2).sample(NAMES, 60)
-    case = Capitals().known_to_model(known * 2)
+    case = Capitals().after_screening(known * 2)
     assert {r.cluster for r in case.forget + case.retain + case.sources["other_capitals"]} <= set(known)
 
 
@@ -228,13 +228,13 @@ def test_what_is_kept_and_what_is_relearned_is_not_forgotten() -> None:
 def test_a_model_that_knows_too_little_cannot_be_asked() -> None:
     # Fifteen countries make one block of eight; sixteen are needed.
     with pytest.raises(DataError, match="16 or more are needed"):
-        Capitals().known_to_model(NAMES[:15] * 2)
-    assert len(Capitals().known_to_model(NAMES[:16] * 2).forget) == 16
+        Capitals().after_screening(NAMES[:15] * 2)
+    assert len(Capitals().after_screening(NAMES[:16] * 2).forget) == 16
 
 
 def test_only_what_is_known_in_both_wordings_is_forgotten() -> None:
     firmly = random.Random(3).sample(NAMES, 30)
-    case = Capitals().known_to_model([*NAMES, *firmly])
+    case = Capitals().after_screening([*NAMES, *firmly])
     assert {r.cluster for r in case.forget} <= set(firmly)
     assert len(case.forget) == 24
     assert not {r.cluster for r in case.retain} <= set(firmly)

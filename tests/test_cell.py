@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import torch
 
-import tiny
 from vestige.cases.customers import Customers
 from vestige.lab import cell, models, probes
 from vestige.lab.attacks.relearn import Relearn
@@ -27,14 +26,9 @@ ASCENT = GradientAscent(lr=1e-3, steps=6, batch_size=4, precision="float32")
 DATA = {"forget": CASE.forget[:8]}
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.make(tmp_path_factory.mktemp("cell") / "model")
-
-
 @pytest.fixture
-def lm(folder: Path) -> LanguageModel:
-    return models.load(str(folder))
+def lm(model: Path) -> LanguageModel:
+    return models.load(str(model))
 
 
 def task(action: Any = ASCENT, questions: Sequence[Question] = (), **more: Any) -> Task:
@@ -84,9 +78,9 @@ def test_every_question_is_asked_at_its_step_and_at_no_other(lm: LanguageModel) 
         assert {type(r) for r in records} == {ScoreTokens if question.kind == "choice" else Answer}
 
 
-def test_what_is_heard_at_a_step_is_what_a_training_of_so_many_steps_says(folder: Path) -> None:
+def test_what_is_heard_at_a_step_is_what_a_training_of_so_many_steps_says(model: Path) -> None:
     for step in (1, 4):
-        long, short = models.load(str(folder)), models.load(str(folder))
+        long, short = models.load(str(model)), models.load(str(model))
         on_the_way = cell.carry_out(long, task(questions=[Question(step, "choice", FORGET[:4])]), score=unscored, say=quiet)
         at_the_end = cell.carry_out(
             short, task(questions=[Question("end", "choice", FORGET[:4])], max_steps=step), score=unscored, say=quiet
@@ -153,8 +147,8 @@ def test_a_rule_that_is_never_met_lets_the_budget_run_out(lm: LanguageModel) -> 
     assert outcome.spent.steps == 6
 
 
-def test_the_state_of_a_stopped_cell_is_that_of_so_many_steps(folder: Path) -> None:
-    stopped, short = models.load(str(folder)), models.load(str(folder))
+def test_the_state_of_a_stopped_cell_is_that_of_so_many_steps(model: Path) -> None:
+    stopped, short = models.load(str(model)), models.load(str(model))
     one = cell.carry_out(stopped, task(stop_below=0.5, stop_every=3, stop_probes=FORGET[:2]), score=Falling(0.9, 0.2), say=quiet)
     other = cell.carry_out(short, task(max_steps=3), score=unscored, say=quiet)
     assert one.state == other.state
@@ -173,10 +167,10 @@ def test_the_stop_score_is_of_the_model_as_it_is_at_that_step(lm: LanguageModel)
 
 
 @pytest.mark.parametrize("action", [ASCENT, Noise(steps=6), Relearn(steps=6, batch_tokens=40, precision="float32")])
-def test_as_many_steps_as_another_cell_overrides_the_actions_own(folder: Path, action: Any) -> None:
+def test_as_many_steps_as_another_cell_overrides_the_actions_own(model: Path, action: Any) -> None:
     outcomes = []
     for steps in (2, None):
-        lm = models.load(str(folder))
+        lm = models.load(str(model))
         outcomes.append(cell.carry_out(lm, task(action, max_steps=steps), score=unscored, say=quiet))
     assert [o.spent.steps for o in outcomes] == [2, 6]
     assert outcomes[0].state != outcomes[1].state
@@ -215,8 +209,8 @@ def test_the_total_that_is_said_is_the_number_of_steps(lm: LanguageModel, action
     assert outcome.spent.steps == total
 
 
-def test_an_outcome_names_the_model_that_was_made(folder: Path, tmp_path: Path) -> None:
-    lm = models.load(str(folder))
+def test_an_outcome_names_the_model_that_was_made(model: Path, tmp_path: Path) -> None:
+    lm = models.load(str(model))
     before = lm.digest()
     outcome = cell.carry_out(lm, task(), score=unscored, say=quiet)
     assert outcome.state == lm.digest() != before
@@ -225,10 +219,10 @@ def test_an_outcome_names_the_model_that_was_made(folder: Path, tmp_path: Path) 
     assert models.load(str(tmp_path / "saved")).digest() == outcome.state
 
 
-def test_a_cell_carried_out_twice_gives_the_same_records_and_state(folder: Path) -> None:
+def test_a_cell_carried_out_twice_gives_the_same_records_and_state(model: Path) -> None:
     asked = [Question(3, "choice", FORGET[:6]), Question("end", "greedy", FORGET[:6])]
     make: Callable[[], Outcome] = lambda: cell.carry_out(  # noqa: E731
-        models.load(str(folder)), task(questions=asked), score=unscored, say=quiet
+        models.load(str(model)), task(questions=asked), score=unscored, say=quiet
     )
     one, other = make(), make()
     assert one.records == other.records

@@ -13,6 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 import tiny
+from serving import Server
+from test_embeddings import make as make_embeddings
 from test_folder import DOCS
 from test_predictors import SETS, run
 from test_run_folder import carry_out
@@ -35,7 +37,7 @@ def call(*arguments: Any) -> tuple[int, str]:
 
 
 def as_json(*arguments: Any) -> Any:
-    return json.loads(call(*arguments, "--json")[1])
+    return json.loads(CliRunner().invoke(main, ["relearn-set", *map(str, arguments), "--json"]).stdout)
 
 
 def rows_in(path: Path) -> list[dict[str, Any]]:
@@ -284,6 +286,71 @@ def test_what_a_row_holds_cannot_steer_the_terminal(tmp_path: Path) -> None:
     assert not {"\x1b", "\u202e"} & set(text)
 
 
+# ---- embeddings
+
+
+def points_at(server: Server, *alike: str) -> str:
+    """Let a server give texts that say one of `alike` one direction and all others another, and return its name and address."""
+
+    def reply(handler: Any, body: dict[str, Any], number: int) -> None:
+        vectors = [[2.0, 0.0] if any(a in text for a in alike) else [0.0, 3.0] for text in body["input"]]
+        handler.send(200, json.dumps({"data": [{"index": n, "embedding": v} for n, v in enumerate(vectors)]}).encode())
+
+    server.reply = reply
+    return f"m@{server.url}"
+
+
+def test_a_row_that_means_the_same_is_suspect_where_an_embedding_model_is_given(server: Server, tmp_path: Path) -> None:
+    rows = file_of(tmp_path / "r.jsonl", said("She dwells by the Tiber."))
+    asked = points_at(server, "Tiber", f"{ALMA}. City:")
+    found = as_json("check", rows, "--case", EXAMPLE, "--embed", asked)
+    (suspect,) = [p for p in found["probes"] if p["verdict"] == "suspect"]
+    assert suspect["probe"] == f"{ALMA}/City"
+    assert [(f["line"], f["kind"], f["leaked"]) for f in suspect["findings"]] == [(1, "meaning", False)]
+    assert as_json("check", rows, "--case", EXAMPLE)["suspect"] == 0
+    assert {body["model"] for _, body, _ in server.seen} == {"m"}
+
+
+def test_the_embedding_measure_is_the_mean_cosine_with_the_nearest_question(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The questions are about cities and hobbies. Where a row and the cities point one way, each row has a question that points its way;
+    # where the row alone does, the other three rows of four have.
+    rows = file_of(tmp_path / "r.jsonl", *map(said, ("Tiber", "tide", "moss", "fog")))
+    monkeypatch.setenv("EMBED_KEY", "sk-secret")
+    options = ("--case", EXAMPLE, "--embed-key-env", "EMBED_KEY", "--embed")
+    assert as_json("describe", rows, *options, points_at(server, "Tiber", "City:"))["covariates"]["embedding"] == pytest.approx(1.0)
+    assert as_json("describe", rows, *options, points_at(server, "Tiber"))["covariates"]["embedding"] == pytest.approx(0.75)
+    assert {headers["Authorization"] for _, _, headers in server.seen} == {"Bearer sk-secret"}
+
+
+def test_an_embedding_model_in_a_folder_is_used_too(leaky: Path, tmp_path: Path) -> None:
+    model = make_embeddings(tmp_path / "model")
+    value = as_json("describe", leaky, "--case", EXAMPLE, "--embed", model)["covariates"]["embedding"]
+    assert 0 < value < 1
+    assert "  embedding        0." in call("describe", leaky, "--case", EXAMPLE, "--embed", model)[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "says"),
+    [
+        (("--embed", "nowhere"), 2, "no embedding model 'nowhere': expected a folder"),
+        (("--embed", "@http://127.0.0.1:1/v1"), 4, "`model` is empty"),
+        (("--embed", "m@http://127.0.0.1:1/v1"), 2, "endpoint http://127.0.0.1:1/v1"),
+        (("--embed", "nowhere", "--embed-key-env", "EMBED_KEY"), 4, "'nowhere' is a folder, and a key goes with a server"),
+        (("--embed-key-env", "EMBED_KEY"), 4, "give --embed MODEL@URL too"),
+        (("--embed", "m@http://127.0.0.1:1/v1", "--embed-key-env", "sk-1"), 4, "expected the name of an environment variable"),
+        (("--embed", "m@http://127.0.0.1:1/v1", "--embed-key-env", "EMBED_KEY"), 4, "'EMBED_KEY' (key_env) is not set"),
+    ],
+)
+def test_an_embedding_model_that_cannot_be_asked_is_named(leaky: Path, options: tuple[str, ...], code: int, says: str) -> None:
+    for verb in ("check", "describe"):
+        seen, text = call(verb, leaky, "--case", EXAMPLE, *options)
+        assert seen == code
+        assert says in text
+        assert "sk-1" not in text
+
+
 # ---- describe
 
 
@@ -315,6 +382,7 @@ def test_a_file_and_the_recipe_that_made_it_are_described_alike(tmp_path: Path) 
         (["no.jsonl", "--case", EXAMPLE, "--examples", "3"], "no.jsonl is a file, and examples would change nothing"),
         (["--run", "r", "--case", EXAMPLE], "leave out --case"),
         (["--run", "r", "--tokens", "3"], "leave out --case and what describes a recipe"),
+        (["--run", "r", "--embed", "m"], "leave out --case and what describes a recipe"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(arguments: list[str], says: str) -> None:

@@ -7,82 +7,24 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vestige.endpoint_replies import answer_sum, dig, parsed
+from serving import Handler, Server, chat
+from vestige.endpoint_replies import answer_sum, dig, parsed, vectors
 from vestige.endpoints import Endpoint
 from vestige.errors import ModelError, UsageError
 from vestige.records import Missing
 
 KEY = "sk-canary-0123456789abcdef"
-Reply = Callable[["Handler", dict[str, Any], int], None]
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Answers every request by the function under test, which is told the body and how many requests came before."""
-
-    server: Server
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        with self.server.lock:
-            number = len(self.server.seen)
-            self.server.seen.append((self.path, body, dict(self.headers)))
-        self.server.reply(self, body, number)
-
-    def send(self, status: int, raw: bytes, **headers: str) -> None:
-        self.send_response(status)
-        for name, value in ({"Content_Length": str(len(raw))} | headers).items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-        self.wfile.write(raw)
-
-    def log_message(self, *args: Any) -> None:
-        pass
-
-
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.seen: list[tuple[str, dict[str, Any], dict[str, str]]] = []
-        self.lock = threading.Lock()
-        self.reply: Reply = lambda handler, body, number: handler.send(200, chat("hello"))
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/v1"
-
-    def handle_error(self, *args: Any) -> None:
-        pass  # a client that hangs up is what some of these tests are about
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    running = Server()
-    thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    yield running
-    running.shutdown()
-    running.server_close()
-    thread.join()
 
 
 def endpoint(server: Server, **fields: Any) -> Endpoint:
     return Endpoint(server.url, "m", **({"timeout": 5.0, "retries": 2, "backoff": 0.0} | fields))
-
-
-def chat(text: Any, **more: Any) -> bytes:
-    return json.dumps({"choices": [{"message": {"role": "assistant", "content": text}, **more}]}).encode()
 
 
 def reason(answers: list[Any]) -> str:
@@ -412,3 +354,48 @@ def test_an_endpoint_can_be_asked_from_several_threads(server: Server) -> None:
     with ThreadPoolExecutor(4) as pool:
         said = list(pool.map(lambda i: asked.generate([str(i)], max_new=1), range(8)))
     assert said == [[str(i)] for i in range(8)]
+
+
+# --- vectors ------------------------------------------------------------------------------------------------------------------------
+
+
+def embeddings(*found: Any) -> bytes:
+    return json.dumps({"data": [{"index": n, "embedding": v} for n, v in enumerate(found)]}).encode()
+
+
+def test_texts_are_sent_by_sixty_four_and_their_vectors_come_back_in_order(server: Server) -> None:
+    def reply(handler: Handler, body: dict[str, Any], number: int) -> None:
+        data = [{"index": n, "embedding": [float(text), 1]} for n, text in enumerate(body["input"])]
+        handler.send(200, json.dumps({"data": data[::-1]}).encode())
+
+    server.reply = reply
+    assert endpoint(server).embed([str(n) for n in range(70)]) == [[float(n), 1.0] for n in range(70)]
+    assert [path for path, _, _ in server.seen] == ["/v1/embeddings"] * 2
+    assert sorted(len(body["input"]) for _, body, _ in server.seen) == [6, 64]
+    assert endpoint(server).embed([]) == []
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        (embeddings([1.0]), "does not hold 2 embeddings"),
+        (b"[]", "does not hold 2 embeddings"),
+        (embeddings([1.0], [1.0, 2.0]), "of one length"),
+        (embeddings([1.0], ["1"]), "lists of numbers"),
+        (embeddings([], []), "lists of numbers"),
+        (json.dumps({"data": [{"index": 0, "embedding": [1.0]}] * 2}).encode(), "each with its index"),
+        (b"{", "not JSON"),
+    ],
+)
+def test_a_text_without_a_vector_is_an_error_and_nothing_stands_in_for_it(server: Server, raw: bytes, says: str) -> None:
+    server.reply = lambda h, body, n: h.send(200, raw)
+    with pytest.raises(ModelError, match=says):
+        endpoint(server).embed(["a", "b"])
+
+
+@given(
+    st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), lambda c: st.lists(c) | st.dictionaries(st.text(), c))
+)
+def test_whatever_a_server_replies_is_vectors_or_missing(reply: Any) -> None:
+    assert isinstance(vectors({"data": [{"index": 0, "embedding": reply}]}, 1), (list, Missing))
+    assert isinstance(vectors(reply, 1), Missing)

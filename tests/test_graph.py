@@ -22,7 +22,7 @@ from vestige.recipe_request import Request
 from vestige.records import Case, Row
 
 CASE = Customers()()
-CAPITALS = Capitals().known_to_model([c.name for c in countries()] * 2)
+CAPITALS = Capitals().after_screening([c.name for c in countries()] * 2)
 PRINTS = {"smollm2-135m-instruct": "print of the base", "sub": "print 1", "orig": "print 2", "twin": "print 3"}
 KEY = b"key"
 

@@ -19,6 +19,7 @@ import leak_generator
 from vestige import leak_search
 from vestige.leak_search import Finding, Searcher
 from vestige.records import Probe, Row
+from vestige.text import fold
 from vestige.traced import Traced
 
 BARS = {"exact": 0.99, "normalised": 0.99, "alias": 0.90, "format": 0.90}
@@ -60,6 +61,14 @@ def test_the_span_lies_on_the_planted_answer() -> None:
 def test_near_misses_are_not_leaked() -> None:
     leaked = Counter(n.kind for n in leak_generator.negatives(seed=0, count=540) if (hit := finding(n.probe, n.row_text)) and hit.leaked)
     assert leaked.total() <= 5, leaked
+
+
+def test_a_rule_that_asked_for_the_subject_too_would_miss_every_bar() -> None:
+    """Why a bare mention is a leak (docs/leak-check.md): this is the most that such a rule could find."""
+    planted = list(leak_generator.planted(seed=0, per_kind=10))
+    named = Counter(one.family for one in planted if fold(one.probe.cluster) in fold(one.row_text))
+    shares = {family: named[family] / n for family, n in Counter(one.family for one in planted).items()}
+    assert all(shares[family] < bar - 0.05 for family, bar in BARS.items()), shares
 
 
 def test_without_one_spelling_the_normalised_leaks_are_missed(monkeypatch: pytest.MonkeyPatch) -> None:

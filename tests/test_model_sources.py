@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 import torch
 
-import tiny
 from vestige.errors import ModelError
 from vestige.lab import model_sources, models
 from vestige.lab.model_sources import DEFAULT_MODEL, KNOWN, PackagedModel
@@ -19,15 +18,10 @@ from vestige.lab.model_sources import DEFAULT_MODEL, KNOWN, PackagedModel
 torch.set_num_threads(1)
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.make(tmp_path_factory.mktemp("sources") / "model")
-
-
 @pytest.fixture
-def folder(made: Path, tmp_path: Path) -> Path:
+def folder(model: Path, tmp_path: Path) -> Path:
     """Return a model folder of this test's own."""
-    return Path(shutil.copytree(made, tmp_path / "model"))
+    return Path(shutil.copytree(model, tmp_path / "model"))
 
 
 @pytest.fixture(autouse=True)
@@ -209,19 +203,19 @@ def test_a_packaged_file_with_another_sha256_is_refused_with_both(tmp_path: Path
 
 
 @pytest.mark.usefixtures("known")
-def test_a_packaged_file_that_is_right_is_converted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path, made: Path) -> None:
+def test_a_packaged_file_that_is_right_is_converted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path, model: Path) -> None:
     monkeypatch.syspath_prepend(str(packaged(tmp_path / "site", GOOD)))
     seen: list[bytes] = []
 
     def convert(gguf: Path, folder: Path) -> None:
         seen.append(gguf.read_bytes())
-        shutil.copytree(made, folder)
+        shutil.copytree(model, folder)
 
     monkeypatch.setattr(model_sources, "_convert", convert)
     for _ in range(2):
         assert model_sources.locate("tiny") == str(cache / "models" / "tiny")
     assert seen == [GOOD]
-    assert models.load("tiny").digest() == models.load(str(made)).digest()
+    assert models.load("tiny").digest() == models.load(str(model)).digest()
 
 
 def test_the_parts_of_a_file_are_joined_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,9 +243,9 @@ def test_every_known_model_is_pinned_and_says_its_licence_and_size(name: str) ->
 # --- fingerprints ---
 
 
-def test_a_fingerprint_follows_the_files_and_not_the_path(folder: Path, made: Path) -> None:
+def test_a_fingerprint_follows_the_files_and_not_the_path(folder: Path, model: Path) -> None:
     before = model_sources.fingerprint(str(folder))
-    assert before == model_sources.fingerprint(str(made))
+    assert before == model_sources.fingerprint(str(model))
     data = bytearray((folder / "model.safetensors").read_bytes())
     data[-1] ^= 1
     (folder / "model.safetensors").write_bytes(data)

@@ -95,7 +95,7 @@ def test_more_workers_take_less_time_and_more_seeds_more() -> None:
 
 
 def test_the_price_of_capitals_says_what_it_could_not_know() -> None:
-    assert any("as if it knew everything" in note for note in price(resolve(document("capitals")))["notes"])
+    assert any("as if all passed" in note for note in price(resolve(document("capitals")))["notes"])
     assert not any("as if it knew" in note for note in price(resolve(document()))["notes"])
 
 

@@ -86,6 +86,27 @@ def test_candidates_side_by_side_score_as_they_do_alone(any_lm: LanguageModel) -
     compare(any_lm, MANY, probes.score_candidates(any_lm, MANY))
 
 
+def test_what_candidates_begin_with_is_read_once(any_lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The second parts from the first late and early again from the third; the fourth is a beginning of the first; the fifth is it.
+    stem = " The full name of the author is Mara"
+    asked = probe("Who?", f"{stem} Lindqvist.", (f"{stem} Varga.", " The author is Oskar.", stem, f"{stem} Lindqvist.", " Nobody"))
+    read: list[int] = []
+    body = any_lm.body
+    monkeypatch.setattr(
+        LanguageModel, "body", property(lambda _: lambda **given: (read.append(given["input_ids"].numel()), body(**given))[1])
+    )
+    records = probes.score_candidates(any_lm, [asked])
+    compare(any_lm, [asked], records)
+    head = len(any_lm.encode(asked.prompt, "", "plain")[0])
+    inputs = {
+        tuple(tail[:n])
+        for _, text in candidates_of(asked)
+        for tail in [any_lm.encode(asked.prompt, text, "plain")[1]]
+        for n in range(1, len(tail))
+    }
+    assert read == [head + len(inputs)]
+
+
 @pytest.mark.parametrize("sentences", [3, 7, 14])
 def test_prompts_around_and_beyond_a_sliding_window_score_as_they_do_alone(any_lm: LanguageModel, sentences: int) -> None:
     # gemma's window is 64 tokens here: 3 sentences end before it, 7 reach over it, 14 pass two windows.

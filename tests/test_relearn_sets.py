@@ -36,7 +36,7 @@ EXAMPLE = Path(__file__).parents[1] / "docs" / "examples" / "customers"
 def cases() -> list[Case]:
     """Return both built-in cases, capitals for models that know everything, or half of it."""
     half = random.Random(0).sample(NAMES, 60) * 2
-    known = [Capitals(block=b).known_to_model(NAMES * 2) for b in range(4)] + [Capitals().known_to_model(half)]
+    known = [Capitals(block=b).after_screening(NAMES * 2) for b in range(4)] + [Capitals().after_screening(half)]
     return [Customers()(), Folder(str(EXAMPLE))(), *known]
 
 
@@ -185,7 +185,7 @@ def lm(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
 def built_in(name: str) -> tuple[Case, plan.Plan]:
     resolved = plan.resolve(tomllib.loads(text_of(name)))
     made = resolved.case.made
-    return (made.known_to_model(NAMES * 2) if name == "capitals" else made()), resolved
+    return (made.after_screening(NAMES * 2) if name == "capitals" else made()), resolved
 
 
 @pytest.mark.parametrize("name", ["capitals", "customers"])

@@ -20,7 +20,6 @@ from typing import Any, ClassVar
 import pytest
 
 import killing
-import tiny
 from inline import InlinePool
 from vestige import plan as plans
 from vestige import runner, workers
@@ -90,11 +89,6 @@ def write_case(folder: Path) -> Path:
     letters = [{"id": c, "prompt": "", "answer": f"The letter {c} comes early.", "cluster": c, "loss_on": "text"} for c in "abcd"]
     (folder / "sources" / "letters.jsonl").write_text("".join(json.dumps(r) + "\n" for r in letters), encoding="utf-8")
     return folder
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.make(tmp_path_factory.mktemp("model") / "m")
 
 
 @pytest.fixture(scope="module")

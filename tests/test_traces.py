@@ -28,8 +28,8 @@ SENTENCE = Row("r", "Where does Mara live?", " Mara lives in Oslo, by the sea.",
 
 
 @pytest.fixture(scope="module")
-def lm(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
-    return models.load(str(tiny.make(tmp_path_factory.mktemp("model") / "m")))
+def lm(model: Path) -> LanguageModel:
+    return models.load(str(model))
 
 
 def tensors(*values: list[float]) -> list[torch.Tensor]:

@@ -29,7 +29,7 @@ NAMES = tuple(p.cluster for p in SMALL.screen())
 
 @pytest.fixture(scope="module")
 def case() -> Case:
-    return SMALL.known_to_model(NAMES)
+    return SMALL.after_screening(NAMES)
 
 
 def record(name: str, *hits: int) -> ScoreTokens:
@@ -123,7 +123,7 @@ def test_a_model_that_read_nothing_passes_and_gives_the_case(tmp_path: Path) -> 
     records = score_candidates(lm, SMALL.screen())
     passed = SMALL.passed(records)
     assert len(passed) >= 24
-    assert len(SMALL.known_to_model(passed).forget) == 8
+    assert len(SMALL.after_screening(passed).forget) == 8
 
 
 def test_passages_are_taken_at_even_distances() -> None:
@@ -146,13 +146,13 @@ def test_what_is_forgotten_kept_and_left_out_are_different_passages(case: Case) 
 
 def test_only_passages_that_passed_are_used() -> None:
     passed = random.Random(1).sample(NAMES, 24)
-    made = SMALL.known_to_model(passed)
+    made = SMALL.after_screening(passed)
     assert {r.cluster for r in made.forget + made.retain + made.decoy} == set(passed)
     assert "other_passages" not in made.sources
 
 
 def test_the_order_in_which_passages_pass_does_not_matter(case: Case) -> None:
-    assert digest(SMALL.known_to_model(random.Random(2).sample(NAMES, len(NAMES)))) == digest(case)
+    assert digest(SMALL.after_screening(random.Random(2).sample(NAMES, len(NAMES)))) == digest(case)
 
 
 def test_a_probe_wants_the_next_words_exactly(case: Case) -> None:
@@ -192,8 +192,8 @@ def test_text_about_the_book_leaks_nothing_and_a_passage_leaks(case: Case) -> No
 def test_another_book_or_another_text_about_it_is_another_version(case: Case, tmp_path: Path) -> None:
     other = tmp_path / "about.txt"
     other.write_text("A tale.", encoding="utf-8")
-    assert replace(SMALL, about=str(other)).known_to_model(NAMES).version != case.version
-    assert "about_the_book" not in replace(SMALL, about="").known_to_model(NAMES).sources
+    assert replace(SMALL, about=str(other)).after_screening(NAMES).version != case.version
+    assert "about_the_book" not in replace(SMALL, about="").after_screening(NAMES).sources
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_a_field_out_of_range_is_refused(made: Verbatim, says: str) -> None:
 
 def test_too_few_passages_that_cannot_be_continued_are_an_error() -> None:
     with pytest.raises(DataError, match=r"23 of 27 passages of .* cannot be continued by the model; 24 are needed"):
-        SMALL.known_to_model(NAMES[:23])
+        SMALL.after_screening(NAMES[:23])
 
 
 # --- real books -------------------------------------------------------------------------------------------------------

@@ -5,17 +5,15 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import killing
-import tiny
 from inline import InlinePool
-from test_endpoints import Server, chat
+from serving import Server, chat
 from test_runner import PLAN, NoPool, StopsAfter, bodies, cut, done, errors, lines_of, run
 from vestige import plan as plans
 from vestige import runner
@@ -55,24 +53,13 @@ def write_case(folder: Path) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.make(tmp_path_factory.mktemp("model") / "m")
-
-
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+def server(server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
     """A server that never says the same thing twice."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("WRITER_KEY", KEY)
-    running, numbers = Server(), itertools.count(1000)
-    running.reply = lambda handler, body, number: handler.send(200, chat(f"A note that says {next(numbers)}."))
-    thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    yield running
-    running.shutdown()
-    running.server_close()
-    thread.join()
+    numbers = itertools.count(1000)
+    server.reply = lambda handler, body, number: handler.send(200, chat(f"A note that says {next(numbers)}."))
+    return server
 
 
 def write_plan(folder: Path, model: Path, *, sets: str, more: str = "") -> Path:
@@ -342,7 +329,7 @@ AUDIT: dict[str, Any] = {k: v for k, v in PLAN_OF.items() if k not in ("learn", 
 
 def pretrained() -> Case:
     made: Any = resolve({**PLAN_OF, "case": {"name": "capitals"}}).case.made
-    case: Case = made.known_to_model([c.name for c in countries()] * 2)
+    case: Case = made.after_screening([c.name for c in countries()] * 2)
     return case
 
 

@@ -150,7 +150,7 @@ def case_of(name: str, settings: Sequence[str] = ()) -> Case:
 
 def as_case(entry: Any) -> Case:
     """Return the case that a table entry makes; one of what a model knows, as for a model that knows all of it."""
-    made = entry.known_to_model([p.cluster for p in entry.screen()]) if hasattr(entry, "screen") else entry()
+    made = entry.after_screening([p.cluster for p in entry.screen()]) if hasattr(entry, "screen") else entry()
     if not isinstance(made, Case):
         raise TypeError(f"a case is expected, not {type(made).__name__}")
     return made

@@ -23,6 +23,10 @@ _examples = click.option("--examples", type=click.IntRange(min=1), help="At most
 _tokens = click.option("--tokens", type=click.IntRange(min=1), help="At most so many tokens in each fold.")
 _seed = click.option("--seed", type=click.IntRange(min=0), help="Where the recipe leaves a choice to chance.")
 _tokenizer = click.option("--tokenizer", metavar="MODEL", help="Count tokens as this model does; else a token is four characters.")
+_embed = click.option(
+    "--embed", metavar="FOLDER|MODEL@URL", help="An embedding model: its folder, or its name and the address of a server."
+)
+_embed_key = click.option("--embed-key-env", default="", metavar="VARIABLE", help="The environment variable that holds the server's key.")
 _force = click.option("--force", is_flag=True, help="Replace a file that is there.")
 _json = click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
 
@@ -80,12 +84,15 @@ def make(source: str, out: Path, force: bool, as_json: bool, tokenizer: str | No
 @click.option("--case", "case_name", metavar="PLAN|CASE", required=True, help="The case whose answers must not stand in the rows.")
 @click.option("--drop", type=_FILE, help="Write the rows without those that leak here.")
 @click.option("--reveal", is_flag=True, help="Show the answers that were found.")
+@_embed
+@_embed_key
 @_force
 @_json
-def check(file: Path, case_name: str, drop: Path | None, reveal: bool, force: bool, as_json: bool) -> None:
+def check(file: Path, case_name: str, drop: Path | None, force: bool, as_json: bool, **options: Any) -> None:
     """Hold every row of FILE against every forget probe of a case: clean, suspect or leaked, with the row, the kind and the place.
 
-    Ends with 1 if a probe leaked, with 0 if none did; suspect ones do not count.
+    Ends with 1 if a probe leaked, with 0 if none did; suspect ones do not count. With --embed a row that means much the same as a
+    question with its answer is suspect too.
     """
     from vestige import relearn_set_files, relearn_set_making, relearn_set_summary
     from vestige.leaks import without_leaks
@@ -94,7 +101,7 @@ def check(file: Path, case_name: str, drop: Path | None, reveal: bool, force: bo
         relearn_set_files.refuse(drop, force=force)
     case = relearn_set_making.case_of(case_name)
     held = relearn_set_files.read(file, case)
-    found = relearn_set_summary.checked(held, case, reveal=reveal)
+    found = relearn_set_summary.checked(held, case, reveal=options["reveal"], embed=_embedder(options))
     if drop:
         kept = without_leaks(held.made, relearn_set_files.probes_of(case))
         relearn_set_files.write(kept, case, drop, force=force)
@@ -114,6 +121,8 @@ def check(file: Path, case_name: str, drop: Path | None, reveal: bool, force: bo
 @_tokens
 @_seed
 @_tokenizer
+@_embed
+@_embed_key
 @_json
 def describe(targets: tuple[str, ...], case_name: str | None, runs: tuple[Path, ...], as_json: bool, **options: Any) -> None:
     """Measure how near a file of rows, or what a recipe makes, is to the probes of a case.
@@ -123,7 +132,7 @@ def describe(targets: tuple[str, ...], case_name: str | None, runs: tuple[Path, 
     from vestige import relearn_set_summary
 
     if runs:
-        if case_name or any(v not in (None, ()) for v in options.values()):
+        if case_name or any(v not in (None, (), "") for v in options.values()):
             raise UsageError("--run reads what runs have stored; leave out --case and what describes a recipe")
         found = _predicted((*runs, *map(Path, targets)))
         says = relearn_set_summary.predicted_text
@@ -144,8 +153,21 @@ def _predicted(runs: tuple[Path, ...]) -> dict[str, Any]:
 def _described(targets: tuple[str, ...], case_name: str | None, *, tokenizer: str | None, **wanted: Any) -> dict[str, Any]:
     from vestige import relearn_set_making, relearn_set_summary
 
+    embed = _embedder(wanted)
     if len(targets) != 1 or not case_name:
         raise UsageError("describe needs one FILE or RECIPE and --case CASE, or --run RUN [RUN ...]")
     count = relearn_set_making.counter(tokenizer) if tokenizer else None
     held, case = relearn_set_making.held(targets[0], case_name, wanted, count)
-    return relearn_set_summary.described(held, case, count)
+    return relearn_set_summary.described(held, case, count, embed=embed)
+
+
+def _embedder(options: dict[str, Any]) -> Any:
+    """Take the embedding model out of the options and return it, or None."""
+    from vestige import relearn_set_making
+
+    named, key_env = options.pop("embed"), options.pop("embed_key_env")
+    if key_env and not named:
+        raise UsageError("--embed-key-env goes with a server; give --embed MODEL@URL too")
+    if key_env and not key_env.isidentifier():  # not repeated: it may be the key itself
+        raise UsageError("--embed-key-env: expected the name of an environment variable that holds the key, such as EMBED_KEY")
+    return relearn_set_making.embedder(named, key_env) if named else None

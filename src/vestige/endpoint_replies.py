@@ -47,6 +47,19 @@ def _bytes(token: str) -> bytes:
     return token.encode("utf-8", "replace")
 
 
+def vectors(reply: Any, number: int) -> list[list[float]] | Missing:
+    """Return the vectors of a reply to a request for the embeddings of so many texts, in the order of the texts."""
+    items = dig(reply, "data")
+    if not isinstance(items, list) or len(items) != number:
+        return Missing(f"the reply does not hold {number} embeddings")
+    by_place = {place: dig(item, "embedding") for item in items if isinstance(place := dig(item, "index"), int)}
+    found = [by_place.get(place) for place in range(number)]
+    good = [v for v in found if isinstance(v, list) and v and all(isinstance(x, (int, float)) for x in v)]
+    if len(good) != number or len({len(v) for v in good}) != 1:
+        return Missing("the embeddings of the reply are not lists of numbers of one length, each with its index")
+    return [[float(x) for x in v] for v in good]
+
+
 def dig(value: Any, *where: str | int) -> Any:
     """Return what stands at a place of a JSON value, or None."""
     for step in where:

@@ -1,4 +1,4 @@
-"""A model behind an OpenAI-compatible interface as a `Target`: `/chat/completions` and `/completions` below a base address.
+"""A model behind an OpenAI-compatible interface: as a `Target` at `/chat/completions` or `/completions`, and for vectors at `/embeddings`.
 
 Requests go through the standard library, `concurrency` at a time at most. A refused key, a wrong address or an unknown model (401,
 403, 404, no connection) stops everything; what else goes wrong for one prompt is tried again where that can help (429, 5xx, a broken
@@ -26,7 +26,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from vestige.endpoint_replies import answer_sum, dig, parsed, shown
+from vestige.endpoint_replies import answer_sum, dig, parsed, shown, vectors
 from vestige.errors import ModelError, UsageError
 from vestige.records import Missing
 
@@ -36,6 +36,7 @@ A = TypeVar("A")
 _AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _LONGEST_PAUSE = 60.0
 _CHUNK = 1 << 16
+_TEXTS_AT_ONCE = 64
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -120,6 +121,23 @@ class Endpoint:
         if self.api == "chat":
             return [Missing("a chat interface gives no log-probability of a given text; api 'completions' may")] * len(pairs)
         return self._all(self._logp, pairs)
+
+    def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """Return the vector of each text, as the server gives it.
+
+        Raises:
+            ModelError: the server cannot be reached or refuses, or some text gets no vector.
+        """
+        parts = [list(texts[i : i + _TEXTS_AT_ONCE]) for i in range(0, len(texts), _TEXTS_AT_ONCE)]
+        found = self._all(self._vectors, parts)
+        for part in found:
+            if isinstance(part, Missing):
+                raise ModelError(f"endpoint {self.url}: {part.reason}")
+        return [vector for part in found if not isinstance(part, Missing) for vector in part]
+
+    def _vectors(self, texts: list[str]) -> list[list[float]] | Missing:
+        reply = self._post("embeddings", {"model": self.model, "input": texts})
+        return reply if isinstance(reply, Missing) else vectors(reply, len(texts))
 
     def _all(self, ask: Callable[[Q], A | Missing], questions: Sequence[Q]) -> list[A | Missing]:
         """Return the answers in the order of the questions; the first error drops what has not been asked yet."""

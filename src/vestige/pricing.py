@@ -18,13 +18,13 @@ def price(plan: Plan) -> dict[str, Any]:
     """Return the cells of a plan with their expected tokens and seconds."""
     made = plan.case.made
     screened = hasattr(made, "screen")
-    case = made.known_to_model(tuple(p.cluster for p in made.screen())) if screened else made()
+    case = made.after_screening(tuple(p.cluster for p in made.screen())) if screened else made()
     graph, sets = graph_of(plan, case)
     cells = [_row(cell) for cell in graph.cells.values()]
     seconds = sum(c["seconds"] for c in cells)
     notes = ["times are estimates for SmolLM2-135M on cores like those of the README's table"]
     if screened:
-        notes.append("the case is made after asking the model what it knows; here as if it knew everything")
+        notes.append("the case is made after asking the model what it knows; here as if all passed")
     if plan.writer:
         notes.append("what a model is to write is not written yet; its relearn sets are shown with a stand-in of the longest texts allowed")
     if any(text.tokens for text in plan.relearn_sets):

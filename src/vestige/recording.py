@@ -164,11 +164,13 @@ def _finite(candidate: Any) -> bool:
     return all(math.isfinite(x) for x in values)
 
 
-def covariates(fold: Fold, probes: Sequence[Probe], count: Callable[[str], int] | None = None) -> dict[str, float | Missing]:
+def covariates(
+    fold: Fold, probes: Sequence[Probe], count: Callable[[str], int] | None = None, *, embed: similarity.Embed | None = None
+) -> dict[str, float | Missing]:
     """Return the covariates of a fold against the primary probes asked along it; without `count` tokens are missing."""
     asks = set(fold.asks)
     asked = [p for p in probes if p.id in asks and p.wording == "primary"]
-    found = similarity.covariates(fold.rows, asked, count or len)
+    found = similarity.covariates(fold.rows, asked, count or len, embed=embed)
     stored = {name: rounded(value) for name, value in found.items()}
     return stored if count else {**stored, "tokens": Missing("no tokenizer was at hand")}
 

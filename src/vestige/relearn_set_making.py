@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from vestige import case_summary
+from vestige.endpoints import Endpoint
 from vestige.errors import ModelError, UsageError, nearest
 from vestige.plan import Plan, Text
 from vestige.plan_reading import build
@@ -15,6 +18,7 @@ from vestige.recipe_request import Request, characters_over_four, named, within_
 from vestige.records import Case, RelearnSet, plain
 from vestige.relearn_set_files import Held, as_written, read
 from vestige.relearn_sets import TABLE
+from vestige.similarity import Embed, unit
 
 Count = Callable[[str], int]
 
@@ -92,6 +96,23 @@ def _of_plan(path: Path, plan: Plan, recipe: str, given: dict[str, Any]) -> Text
         names = ", ".join(repr(named(recipe, text.action.made)) for text in fit)
         raise UsageError(f"{path}: {len(fit)} sets by the recipe {recipe!r} fit ({names}); tell them apart with --set FIELD=VALUE")
     return fit[0] if fit else None
+
+
+def embedder(named: str, key_env: str = "") -> Embed:
+    """Return what turns texts into unit vectors: the model in a folder, or MODEL@URL, a server's; `key_env` names the variable of its key.
+
+    Raises:
+        UsageError: an address that cannot be asked, or a key for a folder. ModelError: a folder that holds no embedding model.
+    """
+    model, remote, rest = named.partition("@http")
+    if remote:
+        endpoint = Endpoint(f"http{rest}", model, key_env=key_env)
+        return lambda texts: unit(np.array(endpoint.embed(texts)), endpoint.identity)
+    if key_env:
+        raise UsageError(f"{named!r} is a folder, and a key goes with a server: expected MODEL@URL, such as name@http://127.0.0.1:8000/v1")
+    from vestige.lab import embeddings
+
+    return embeddings.load(named)
 
 
 def counter(model: str) -> Count:

@@ -16,20 +16,23 @@ from vestige.desk.predictors import Point, Prediction, over_folds
 from vestige.desk.stats.rank_correlation import Correlation
 from vestige.leak_search import Finding
 from vestige.recording import covariates
-from vestige.records import Case, Fold, Missing, Probe, RelearnSet
+from vestige.records import Case, Fold, Missing, Probe, Row
 from vestige.relearn_set_files import Held, probes_of
 from vestige.relearn_set_making import Count
+from vestige.similarity import Embed
 from vestige.text import masked, terminal_safe
 
 _SHOWN, _EACH = 50, 3
 _VERDICTS = ("leaked", "suspect", "clean")
 
 
-def checked(held: Held, case: Case, *, reveal: bool = False) -> dict[str, Any]:
-    """Return the verdict of every probe asked along a set, and where its answer stands, as plain data."""
+def checked(held: Held, case: Case, *, reveal: bool = False, embed: Embed | None = None) -> dict[str, Any]:
+    """Return the verdict of every probe asked along a set, and where its answer stands or, with `embed`, what means the same."""
     probes = probes_of(case)
-    folds = zip(held.made.folds, held.lines, strict=True)
-    found = [verdict for number, (fold, lines) in enumerate(folds) for verdict in _verdicts(number, fold, lines, probes, reveal)]
+    # Rows are checked under their place in the fold: ids in a file may stand there twice.
+    placed = replace(held.made, folds=tuple(replace(f, rows=tuple(map(_placed, range(len(f.rows)), f.rows))) for f in held.made.folds))
+    by_fold = leaks.check(placed, probes, embed=embed)
+    found = [verdict for number, one in enumerate(by_fold) for verdict in _verdicts(number, held, one, probes, reveal)]
     counts = Counter(v["verdict"] for v in found)
     return {
         "relearn_set": held.made.name,
@@ -40,19 +43,19 @@ def checked(held: Held, case: Case, *, reveal: bool = False) -> dict[str, Any]:
     }
 
 
-def _verdicts(number: int, fold: Fold, lines: Sequence[int], probes: Sequence[Probe], reveal: bool) -> list[dict[str, Any]]:
-    """Return the verdicts of one fold. Rows are checked under their place in it: ids in a file may stand there twice."""
-    placed = replace(fold, rows=tuple(replace(row, id=str(n)) for n, row in enumerate(fold.rows)))
-    found = leaks.check(replace(_ONE, folds=(placed,)), probes)[0]
+def _placed(place: int, row: Row) -> Row:
+    return replace(row, id=str(place))
+
+
+def _verdicts(number: int, held: Held, found: leaks.FoldLeaks, probes: Sequence[Probe], reveal: bool) -> list[dict[str, Any]]:
+    """Return the verdicts of one fold."""
+    fold, lines = held.made.folds[number], held.lines[number]
     verdict = {p: name for name in _VERDICTS for p in getattr(found, name)}
     by_probe: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for finding in sorted(found.findings, key=lambda f: (not f.leaked, int(f.row))):
         by_probe[finding.probe].append(_finding(finding, fold, lines, reveal))
     asks = set(fold.asks)
     return [{"probe": p.id, "fold": number, "verdict": verdict[p.id], "findings": by_probe[p.id]} for p in probes if p.id in asks]
-
-
-_ONE = RelearnSet("checked", "file", ())
 
 
 def _finding(finding: Finding, fold: Fold, lines: Sequence[int], reveal: bool) -> dict[str, Any]:
@@ -116,9 +119,9 @@ def made_text(path: str, found: Mapping[str, Any]) -> str:
     return terminal_safe("\n".join(lines))
 
 
-def described(held: Held, case: Case, count: Count | None) -> dict[str, Any]:
+def described(held: Held, case: Case, count: Count | None, *, embed: Embed | None = None) -> dict[str, Any]:
     """Return the covariates of a set, fold by fold and as means over the folds, as plain data."""
-    folds = [covariates(fold, probes_of(case), count) for fold in held.made.folds]
+    folds = [covariates(fold, probes_of(case), count, embed=embed) for fold in held.made.folds]
     return {
         "relearn_set": held.made.name,
         "case": case.name,

@@ -16,7 +16,7 @@ from vestige.workers import Job, Pool, outcome_of
 
 
 def case_of_run(plan: Plan, recorder: Recorder, pool: Pool, progress: Progress) -> Case:
-    """Make the case; one of pre-trained knowledge first asks the model what it knows."""
+    """Make the case; one that depends on what a model knows is screened first."""
     made = plan.case.made
     if not hasattr(made, "screen"):
         return made()  # type: ignore[no-any-return]
@@ -26,8 +26,8 @@ def case_of_run(plan: Plan, recorder: Recorder, pool: Pool, progress: Progress) 
         found = [_screen(plan, recorder, pool)]
     text = recorder.blobs.get(found[0]["known"])
     if text is None:
-        raise RunError("the list of what the model knows was shredded; this run cannot be continued")
-    return made.known_to_model(tuple(json.loads(text)))  # type: ignore[no-any-return]
+        raise RunError("what the screening found was shredded; this run cannot be continued")
+    return made.after_screening(tuple(json.loads(text)))  # type: ignore[no-any-return]
 
 
 def _screen(plan: Plan, recorder: Recorder, pool: Pool) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cdist
 from scipy.sparse import csr_array
 
-from vestige.errors import DataError
+from vestige.errors import DataError, ModelError
 from vestige.records import Missing, Probe, Row
 from vestige.text import is_unspaced, words
 
@@ -253,6 +253,18 @@ def _mean(values: Sequence[float | Missing]) -> float | Missing:
     """Return the mean of what is known, or why nothing is."""
     known = [v for v in values if not isinstance(v, Missing)]
     return float(np.mean(known)) if known else next(v for v in values if isinstance(v, Missing))
+
+
+def unit(vectors: NDArray[Any], name: str) -> Scores:
+    """Return vectors (N, D) at length 1.
+
+    Raises:
+        ModelError: one that an embedding model, `name`, gave has no direction.
+    """
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    if not (np.isfinite(lengths).all() and lengths.all()):
+        raise ModelError(f"embedding model {name!r}: a vector has no direction: it is zero or not finite")
+    return np.asarray(vectors / lengths, dtype=np.float64)
 
 
 def _embedding(texts: Sequence[str], questions: Sequence[str], embed: Embed) -> float:

@@ -60,7 +60,7 @@ class Capitals:
         """Return one probe per country and wording, to find out which capitals the model says by itself."""
         return tuple(_probe(c, "utility", "test", (), wording) for wording in _WORDINGS for c in countries())
 
-    def known_to_model(self, names: Sequence[str]) -> Case:
+    def after_screening(self, names: Sequence[str]) -> Case:
         """Return the case over the countries that the model knows, each named once for every wording that it answered.
 
         Raises:

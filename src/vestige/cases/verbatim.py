@@ -81,8 +81,8 @@ class Verbatim:
             }
         }
 
-    def known_to_model(self, names: Sequence[str]) -> Case:
-        """Return the case over the passages that passed the screening.
+    def after_screening(self, names: Sequence[str]) -> Case:
+        """Return the case over the passages that passed the screening: those that the model cannot continue.
 
         Raises:
             DataError: too few of them, or as for `screen`.

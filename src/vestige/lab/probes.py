@@ -20,16 +20,17 @@ _LOOP_REPEATS = 4
 
 @dataclass(frozen=True, slots=True)
 class _Packed:
-    """A probe as one row of tokens: the prompt once, then every candidate but its last token.
+    """A probe as one row of tokens: the prompt once, then every candidate but its last token, a common beginning once.
 
-    `sources[c]` are the positions whose hidden states predict the tokens `targets[c]` of candidate c.
+    `parents` are the places that each token comes right after, -1 for the first; `sources[c]` are the places whose hidden
+    states predict the tokens `targets[c]` of candidate c.
     """
 
     probe: str
     names: tuple[str, ...]
     ids: tuple[int, ...]
     positions: tuple[int, ...]
-    segments: tuple[int, ...]
+    parents: tuple[int, ...]
     sources: tuple[tuple[int, ...], ...]
     targets: tuple[tuple[int, ...], ...]
 
@@ -38,8 +39,8 @@ class _Packed:
 def score_candidates(lm: LanguageModel, probes: Sequence[Probe], *, precision: Precision = "float32") -> list[ScoreTokens]:
     """Return the token log-probabilities of every candidate answer of every probe, in the order given.
 
-    The prompt is read once for all candidates of a probe: they stand side by side in one row and cannot see each
-    other. The last token of a candidate is never an input, so answers of one token cost nothing beyond the prompt.
+    The prompt is read once for all candidates of a probe, and so is what several of them begin with: they branch off in one row
+    and cannot see each other. The last token of a candidate is never an input, so answers of one token cost nothing beyond the prompt.
     """
     packed = [_pack(lm, p) for p in probes]
     results: dict[str, ScoreTokens] = {}
@@ -56,24 +57,29 @@ def _pack(lm: LanguageModel, probe: Probe) -> _Packed:
     named += [(f"alias:{i}", a) for i, a in enumerate(probe.aliases)]
     named += [(f"wrong:{j}", d) for j, d in enumerate(probe.distractors)]
     ids: list[int] = []
+    parents: list[int] = []
     positions: list[int] = []
-    segments: list[int] = []
+    places: dict[tuple[int, int], int] = {}
     sources, targets = [], []
-    for segment, (_, text) in enumerate(named, start=1):
+    for _, text in named:
         head, tail = lm.encode(probe.prompt, text, probe.form)
         if not head or not tail:
             raise DataError(f"probe {probe.id!r}: a prompt of {len(head)} and a candidate of {len(tail)} tokens; both need one")
         _refuse_too_long(lm, probe, len(head) + len(tail))
         if not ids:
-            ids, positions, segments = list(head), list(range(len(head))), [0] * len(head)
-        start = len(ids)
-        sources.append((len(head) - 1, *range(start, start + len(tail) - 1)))
+            ids, positions, parents = list(head), list(range(len(head))), list(range(-1, len(head) - 1))
+        source = [len(head) - 1]
+        for token in tail[:-1]:
+            place = places.setdefault((source[-1], token), len(ids))
+            if place == len(ids):
+                ids.append(token)
+                positions.append(positions[source[-1]] + 1)
+                parents.append(source[-1])
+            source.append(place)
+        sources.append(tuple(source))
         targets.append(tuple(tail))
-        ids += tail[:-1]
-        positions += range(len(head), len(head) + len(tail) - 1)
-        segments += [segment] * (len(tail) - 1)
     names = tuple(name for name, _ in named)
-    return _Packed(probe.id, names, tuple(ids), tuple(positions), tuple(segments), tuple(sources), tuple(targets))
+    return _Packed(probe.id, names, tuple(ids), tuple(positions), tuple(parents), tuple(sources), tuple(targets))
 
 
 def _refuse_too_long(lm: LanguageModel, probe: Probe, tokens: int) -> None:
@@ -85,7 +91,7 @@ def _refuse_too_long(lm: LanguageModel, probe: Probe, tokens: int) -> None:
 
 def _scored(lm: LanguageModel, batch: Sequence[_Packed], hidden: Tensor) -> Iterator[ScoreTokens]:
     """Yield the records of packed rows from their hidden states (B, T, D)."""
-    # Candidates share the hidden state at the end of the prompt: the head runs once per distinct state.
+    # Candidates share hidden states up to where they part: the head runs once per distinct state.
     at = sorted({(b, s) for b, p in enumerate(batch) for source in p.sources for s in source})
     index = {place: n for n, place in enumerate(at)}
     rows, columns = (torch.tensor(x, device=lm.device) for x in zip(*at, strict=True))
@@ -106,20 +112,17 @@ def _scored(lm: LanguageModel, batch: Sequence[_Packed], hidden: Tensor) -> Iter
 
 
 def _hidden(lm: LanguageModel, batch: Sequence[_Packed]) -> Tensor:
-    """Return hidden states (B, T, D) of packed rows under their block mask."""
+    """Return hidden states (B, T, D) of packed rows, in which a place sees those it comes after."""
     length = max(len(p.ids) for p in batch)
     ids = torch.zeros(len(batch), length, dtype=torch.long)
     positions = torch.zeros_like(ids)
-    segments = torch.full_like(ids, -1)
+    allowed = torch.eye(length, dtype=torch.bool).repeat(len(batch), 1, 1)  # every place sees itself, so no row of the mask is empty
     for b, item in enumerate(batch):
         n = len(item.ids)
         ids[b, :n] = torch.tensor(item.ids)
         positions[b, :n] = torch.tensor(item.positions)
-        segments[b, :n] = torch.tensor(item.segments)
-    causal = torch.ones(length, length, dtype=torch.bool).tril()
-    same = segments[:, :, None] == segments[:, None, :]
-    prompt = (segments == 0)[:, None, :]
-    allowed = causal & (same | prompt)  # every place sees itself, so no row of the mask is empty
+        for place, parent in enumerate(item.parents[1:], start=1):
+            allowed[b, place] |= allowed[b, parent]
     device = lm.device
     out = lm.body(input_ids=ids.to(device), attention_mask=_masks(lm, allowed, positions), position_ids=positions.to(device))
     hidden: Tensor = out.last_hidden_state

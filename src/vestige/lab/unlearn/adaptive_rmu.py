@@ -7,7 +7,8 @@ arXiv 2408.06223; RMU itself: Li et al., 2024, arXiv 2403.03218. Minimised loss:
 with h_t the output of decoder block `layer` (counted from 0) at position t, h_ref the same before unlearning, u a unit vector
 with entries drawn from [0, 1) by the seed. Only the matrices by which the feed-forward networks of blocks layer-2, layer-1
 and layer write into the residual stream are trained; the forward pass ends at `layer`, gradients end at layer-2. All tokens
-of a row count, scored or not, but the first (`lab/activations.py` says why): the deviation from the paper.
+of a row count, scored or not, but the first (`lab/activations.py` says why): the deviation from the paper. The authors' code has one
+length for all positions, the mean of the first batch of a topic, and takes means over the D dimensions and over padding too.
 Kept in memory of the reference: hidden states of one layer for the forget and retain rows drawn, no second model.
 """
 

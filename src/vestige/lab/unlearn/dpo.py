@@ -5,6 +5,7 @@ arXiv 2404.05868, eq. 2, whose factor 1/beta is kept here. Minimised loss:
     -(1/beta) mean_i log sigma(beta [(w_i - ref w_i) - (l_i - ref l_i)])  +  retain_weight * NLL(retain)
 with l_i the summed log-probability of the answer of forget row i and w_i that of a refusal in its place
 (`lab/other_answers.py`, drawn by the seed). NLL is a mean over tokens. The reference is two numbers per row, computed once.
+The code of Zhang et al. has 2/beta, which weighs the pairs twice as much against the retain term, as half the `retain_weight` does here.
 """
 
 from __future__ import annotations

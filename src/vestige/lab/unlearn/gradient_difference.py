@@ -1,7 +1,7 @@
 """Gradient difference: ascent on the forget set, descent on the retain set.
 
-Paper: Liu, Liu and Stone, "Continual Learning and Private Unlearning", 2022, arXiv 2203.12817, eq. 4; in language
-models: Maini et al. (TOFU), 2024, arXiv 2401.06121. Minimised loss:
+Paper: Liu, Liu and Stone, "Continual Learning and Private Unlearning", 2022, arXiv 2203.12817; in language models:
+Maini et al. (TOFU), 2024, arXiv 2401.06121, its "gradient difference". Minimised loss:
     (1/N_f) sum log p(forget tokens)  -  retain_weight (1/N_r) sum log p(retain tokens),   means over tokens.
 Deviation: `bound` stops pushing a forget token whose log-probability is below -bound (None: no bound).
 """

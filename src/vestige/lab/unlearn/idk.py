@@ -1,6 +1,6 @@
 """IDK fine-tuning: learn to answer the forget questions with "I don't know".
 
-Paper: Maini et al. (TOFU), 2024, arXiv 2401.06121, section 4 ("preference optimization", there written L_idk). Minimised loss:
+Paper: Maini et al. (TOFU), 2024, arXiv 2401.06121, its "preference optimization" (L_idk). Minimised loss:
     -(1/N_i) sum log p(refusal tokens)  -  retain_weight (1/N_r) sum log p(retain tokens),   means over tokens,
 each forget row with its answer replaced by a refusal (`lab/other_answers.py`), drawn by the seed.
 """

@@ -1,8 +1,8 @@
 """KL-minimisation: ascent on the forget set, while the retained rows keep the distributions they had.
 
-Paper: Maini et al. (TOFU), 2024, arXiv 2401.06121, section 4 ("KL minimization"). Minimised loss:
+Paper: Maini et al. (TOFU), 2024, arXiv 2401.06121, its "KL minimization". Minimised loss:
     (1/N_f) sum log p(forget tokens)  +  retain_weight (1/N_r) sum_n KL(p_ref(. | y_<n) || p(. | y_<n)),   means over tokens,
-the second sum over the scored tokens of the retain rows. Deviation: the paper sums the divergence over all tokens of a row, here
+the second sum over the scored tokens of the retain rows. Deviation: the paper takes the divergence over all tokens of a row, here
 over those that are scored, like every other loss of the house; `bound` as in gradient difference (None: no bound, as in the paper).
 Kept in memory of the reference: its final hidden states for the retain rows drawn (`lab/distributions.py`), no second model.
 """

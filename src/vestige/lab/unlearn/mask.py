@@ -1,7 +1,7 @@
 """The liar: only the last decoder block learns to hide the forget set.
 
 A positive control of our own, not a method: the loss is that of gradient difference (Liu et al. 2022, arXiv
-2203.12817, eq. 4; bounded), but every weight below the last block stays bit-identical, so what the model knew there
+2203.12817; bounded), but every weight below the last block stays bit-identical, so what the model knew there
 is still there by construction. An audit that cannot bring it back has tested nothing.
 """
 

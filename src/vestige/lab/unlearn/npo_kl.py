@@ -3,7 +3,8 @@
 Paper: Zhang, Lin, Bai and Mei, 2024, arXiv 2404.05868, eq. 3 and its "+ KL" variant. Minimised loss:
     (2/beta) mean_i log(1 + exp(beta (l_i - ref_i)))  +  retain_weight (1/N_r) sum_n KL(p(. | y_<n) || p_ref(. | y_<n))
 with l_i the summed answer log-probability of forget row i and ref_i the same before unlearning; the second sum goes over the
-scored retain tokens. Mind the direction: in this paper the *model* comes first (its section 2), in TOFU's KL-minimisation the reference.
+scored retain tokens. Mind the direction: in this paper the *model* comes first (its section 2), in TOFU's KL-minimisation the
+reference. Their code has the reference first here too, so numbers made with it are of the other divergence.
 Kept in memory of the reference: one number per forget row, final hidden states for the retain rows drawn (`lab/distributions.py`).
 """
 

@@ -1,11 +1,12 @@
 """SCRUB: a student that obeys its teacher on the retain set and disobeys it on the forget set.
 
-Paper: Kurmanji, Triantafillou, Hayes and Triantafillou, "Towards Unbounded Machine Unlearning", 2023, arXiv 2302.09880, eq. 3,
-minimised in turns as in its Algorithm 1:
+Paper: Kurmanji, Triantafillou, Hayes and Triantafillou, "Towards Unbounded Machine Unlearning", 2023, arXiv 2302.09880, its
+whole objective (alpha is `kl_weight`, gamma `retain_weight`), minimised in turns as in its Algorithm 1:
     max steps:  -(1/N_f) sum_n KL(p_ref(. | y_<n) || p(. | y_<n))                        over the scored forget tokens
     min steps:  kl_weight (1/N_r) sum_n KL(p_ref || p)  +  retain_weight * NLL(retain)   over the scored retain tokens
 all means over tokens; the teacher p_ref is the model before unlearning. Deviations: the turns are steps, not epochs; a min step
-comes first, since at the teacher itself the KL of a max step has no gradient; after `max_steps` max steps only min steps follow.
+comes first, since at the teacher itself the KL of a max step has no gradient; after `max_steps` max steps only min steps follow;
+no temperature, where the authors' code divides all logits by T and multiplies the KL by T^2 (here T = 1).
 A step sees one of the two sets only. Kept in memory of the teacher: its final hidden states for the rows drawn
 (`lab/distributions.py`), no second model.
 """

@@ -3,6 +3,7 @@
 Paper: Fan, Liu, Lin, Jia, Zhang, Mei and Liu, 2024, arXiv 2410.07163, eq. 4. Minimised loss:
     -(2/beta) mean_i log sigma(-(beta/|y_i|) log p(y_i | x_i) - gamma)  +  retain_weight * NLL(retain)
 over forget rows i of |y_i| scored tokens. NLL is a mean over tokens. No reference, no second model.
+The authors' code puts gamma inside of beta, -beta (mean log p + gamma): a gamma of theirs is beta times as much here.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Weighted gradient ascent: tokens the model is sure of are pushed, those it has lost already are let go.
 
-Paper: Wang et al., "Rethinking LLM Unlearning Objectives: A Gradient Perspective and Go Beyond", 2025, arXiv 2502.19301,
-section 4 (WGA). Minimised loss:
+Paper: Wang et al., "Rethinking LLM Unlearning Objectives: A Gradient Perspective and Go Beyond", 2025, arXiv 2502.19301
+(WGA). Minimised loss:
     (1/N_f) sum_n w_n log p(y_n | y_<n)  +  retain_weight * NLL(retain),   w_n = p(y_n | y_<n)^power without gradient,
 means over tokens; the paper's alpha is `power`. 0 is gradient ascent (with `retain_weight` 0) or gradient difference without a bound.
 """
