@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from vestige.errors import DataError
 from vestige.lab.batches import by_padded_tokens
+from vestige.lab.generation import greedy, masks, refuse_too_long
 from vestige.lab.models import LanguageModel, Precision
-from vestige.records import Answer, Candidate, Probe, ScoreTokens
+from vestige.records import Candidate, Probe, ScoreTokens
+
+__all__ = ["greedy", "score_candidates"]
 
 _BATCH_TOKENS = 1024
-_LOOP_PERIODS = (1, 2, 3, 4)
-_LOOP_REPEATS = 4
+_HEAD_ROWS = 256
+_MOMENT_ROWS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ def _pack(lm: LanguageModel, probe: Probe) -> _Packed:
         head, tail = lm.encode(probe.prompt, text, probe.form)
         if not head or not tail:
             raise DataError(f"probe {probe.id!r}: a prompt of {len(head)} and a candidate of {len(tail)} tokens; both need one")
-        _refuse_too_long(lm, probe, len(head) + len(tail))
+        refuse_too_long(lm, probe, len(head) + len(tail))
         if not ids:
             ids, positions, parents = list(head), list(range(len(head))), list(range(-1, len(head) - 1))
         source = [len(head) - 1]
@@ -82,33 +86,67 @@ def _pack(lm: LanguageModel, probe: Probe) -> _Packed:
     return _Packed(probe.id, names, tuple(ids), tuple(positions), tuple(parents), tuple(sources), tuple(targets))
 
 
-def _refuse_too_long(lm: LanguageModel, probe: Probe, tokens: int) -> None:
-    if tokens > lm.context:
-        raise DataError(
-            f"probe {probe.id!r}: prompt and answer take {tokens} tokens, the model's context holds {lm.context}; shorten the prompt"
-        )
-
-
 def _scored(lm: LanguageModel, batch: Sequence[_Packed], hidden: Tensor) -> Iterator[ScoreTokens]:
     """Yield the records of packed rows from their hidden states (B, T, D)."""
-    # Candidates share hidden states up to where they part: the head runs once per distinct state.
-    at = sorted({(b, s) for b, p in enumerate(batch) for source in p.sources for s in source})
-    index = {place: n for n, place in enumerate(at)}
-    rows, columns = (torch.tensor(x, device=lm.device) for x in zip(*at, strict=True))
-    logp = torch.log_softmax(lm.logits(hidden[rows, columns]), dim=-1)
-    p = logp.exp()
-    entropy = -(p * logp).sum(-1)
-    # Around its mean: the difference of two squares loses all digits where the distribution is nearly flat.
-    sd = (p * (logp + entropy[:, None]).square()).sum(-1).sqrt()
-    top = logp.argmax(-1)
+    # Candidates share hidden states up to where they part: the head runs once per distinct state, whatever may come after it.
+    after: dict[tuple[int, int], dict[int, int]] = {}
+    for b, item in enumerate(batch):
+        for source, target in zip(item.sources, item.targets, strict=True):
+            for place, token in zip(source, target, strict=True):
+                tokens = after.setdefault((b, place), {})
+                tokens.setdefault(token, len(tokens))
+    rows, columns = (torch.tensor(x, device=lm.device) for x in zip(*after, strict=True))
+    most = max(map(len, after.values()))
+    targets = torch.tensor([[*tokens, *[0] * (most - len(tokens))] for tokens in after.values()], device=lm.device)
+    seen = dict(zip(after, _numbers(lm, hidden[rows, columns], targets), strict=True))
     for b, item in enumerate(batch):
         candidates = []
         for name, source, target in zip(item.names, item.sources, item.targets, strict=True):
-            where = torch.tensor([index[b, s] for s in source], device=lm.device)
-            what = torch.tensor(target, device=lm.device)
-            hits = tuple(int(x) for x in (top[where] == what).tolist())
-            candidates.append(Candidate(name, _floats(logp[where, what]), hits, _floats(sd[where]), _floats(entropy[where])))
+            states = [seen[b, place] for place in source]
+            picked = [after[b, place][token] for place, token in zip(source, target, strict=True)]
+            logp = tuple(s.logp[k] for s, k in zip(states, picked, strict=True))
+            hits = tuple(int(s.top == t) for s, t in zip(states, target, strict=True))
+            candidates.append(Candidate(name, logp, hits, tuple(s.sd for s in states), tuple(s.entropy for s in states)))
         yield ScoreTokens(item.probe, tuple(candidates))
+
+
+class _State(NamedTuple):
+    """What is recorded of one hidden state: log p of the tokens asked for, and of p itself its likeliest token, sd and entropy."""
+
+    logp: tuple[float, ...]
+    top: int
+    sd: float
+    entropy: float
+
+
+def _numbers(lm: LanguageModel, hidden: Tensor, targets: Tensor) -> Iterator[_State]:
+    """Yield what is recorded of each hidden state (N, D) and its targets (N, K).
+
+    The head takes `_HEAD_ROWS` states at a time (50 MB of logits at a vocabulary of 49,152). The moments take a few of them at a time: what
+    stays in the processor's cache is read five times at the price of one.
+    """
+    for states, asked in zip(torch.split(hidden, _HEAD_ROWS), torch.split(targets, _HEAD_ROWS), strict=True):
+        few = zip(torch.split(lm.logits(states), _MOMENT_ROWS), torch.split(asked, _MOMENT_ROWS), strict=True)
+        parts = [_moments(x, t) for x, t in few]
+        for logp, top, sd, entropy in zip(*(torch.cat(column).tolist() for column in zip(*parts, strict=True)), strict=True):
+            yield _State(tuple(map(_rounded, logp)), top, _rounded(sd), _rounded(entropy))
+
+
+def _moments(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return log p of the targets (N, K), and (N,): the likeliest token, sd of log p, entropy. The logits (N, V) are used up.
+
+    With x the logits less their largest, w = exp(x), Z = sum of w and m = sum of w x / Z: entropy = log Z - m, two terms that are not
+    negative, and sd^2 = sum of w (x - m)^2 / Z. Around its mean, since the difference of two squares loses all digits where the
+    distribution is nearly flat.
+    """
+    largest, top = logits.max(-1, keepdim=True)
+    x = logits.sub_(largest)
+    asked = x.gather(-1, targets)
+    w = x.exp()
+    z = w.sum(-1, keepdim=True)
+    m = (w * x).sum(-1, keepdim=True) / z
+    sd = (w.mul_(x.sub_(m)).mul_(x).sum(-1, keepdim=True) / z).sqrt()
+    return asked - z.log(), top[:, 0], sd[:, 0], (z.log() - m)[:, 0]
 
 
 def _hidden(lm: LanguageModel, batch: Sequence[_Packed]) -> Tensor:
@@ -124,92 +162,11 @@ def _hidden(lm: LanguageModel, batch: Sequence[_Packed]) -> Tensor:
         for place, parent in enumerate(item.parents[1:], start=1):
             allowed[b, place] |= allowed[b, parent]
     device = lm.device
-    out = lm.body(input_ids=ids.to(device), attention_mask=_masks(lm, allowed, positions), position_ids=positions.to(device))
+    out = lm.body(input_ids=ids.to(device), attention_mask=masks(lm, allowed, positions, positions), position_ids=positions.to(device))
     hidden: Tensor = out.last_hidden_state
     return hidden
 
 
-def _masks(lm: LanguageModel, allowed: Tensor, positions: Tensor) -> Tensor | dict[str, Tensor]:
-    """Return the additive mask of the allowed places; where layers look back over a window, theirs by its side.
-
-    A model that is given a ready mask leaves its window out, and distances here are distances of positions, not of places.
-    """
-    config = lm.model.config.get_text_config()
-    window = getattr(config, "sliding_window", None)
-    if not window or int(positions.max()) < window:
-        return _additive(allowed, lm.device)
-    near = positions[:, :, None] - positions[:, None, :] < window
-    local = _additive(allowed & near, lm.device)
-    if not getattr(config, "layer_types", None):
-        return local  # Mistral's way: every layer has the window
-    return {"full_attention": _additive(allowed, lm.device), "sliding_attention": local}
-
-
-def _additive(allowed: Tensor, device: torch.device) -> Tensor:
-    """Return 0 where allowed and the least number elsewhere, (B, 1, T, T)."""
-    # Attention wants the mask in the type of its queries, which autocast turns to bf16.
-    kind = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
-    return torch.zeros(allowed.shape, dtype=kind).masked_fill(~allowed, torch.finfo(kind).min)[:, None].to(device)
-
-
-def _floats(values: Tensor) -> tuple[float, ...]:
-    """Seven significant digits: all that fp32 holds, and half the ledger of seventeen."""
-    return tuple(float(f"{x:.7g}") for x in values.tolist())
-
-
-@torch.no_grad()
-def greedy(lm: LanguageModel, probes: Sequence[Probe], *, max_new: int, stop: str = "\n", precision: Precision = "float32") -> list[Answer]:
-    """Complete every probe greedily with up to `max_new` tokens, ending a row at end-of-text, `stop` or a loop.
-
-    Rows of equal prompt length run together, so no padding is involved at all.
-    """
-    by_length: dict[int, list[tuple[Probe, list[int]]]] = {}
-    for probe in probes:
-        head, _ = lm.encode(probe.prompt, "", probe.form)
-        if not head:
-            raise DataError(f"probe {probe.id!r}: a prompt of no tokens; there is nothing to complete")
-        _refuse_too_long(lm, probe, len(head) + max_new)
-        by_length.setdefault(len(head), []).append((probe, head))
-    answers: dict[str, Answer] = {}
-    for items in by_length.values():
-        said = _greedy_batch(lm, torch.tensor([ids for _, ids in items], device=lm.device), max_new, stop, precision)
-        for (probe, _), (text, finish) in zip(items, said, strict=True):
-            answers[probe.id] = Answer(probe.id, text, finish)  # type: ignore[arg-type]
-    return [answers[p.id] for p in probes]
-
-
-def _greedy_batch(lm: LanguageModel, ids: Tensor, max_new: int, stop: str, precision: Precision) -> list[tuple[str, str]]:
-    """Return (text, finish) of each row of equally long prompts (B, T)."""
-    ends = _end_ids(lm)
-    said: list[list[int]] = [[] for _ in ids]
-    finish = [""] * len(ids)
-    cache = None
-    step = ids
-    for _ in range(max_new):
-        with lm.autocast(precision):
-            out = lm.body(input_ids=step, past_key_values=cache, use_cache=True)
-        cache = out.past_key_values
-        step = lm.logits(out.last_hidden_state[:, -1].float()).argmax(-1, keepdim=True)
-        for row, token in enumerate(step[:, 0].tolist()):
-            if not finish[row]:
-                finish[row] = _extend(lm, said[row], token, ends, stop)
-        if all(finish):
-            break
-    return [(lm.tokenizer.decode(s, skip_special_tokens=True), f or "length") for s, f in zip(said, finish, strict=True)]
-
-
-def _extend(lm: LanguageModel, said: list[int], token: int, ends: set[int], stop: str) -> str:
-    """Append a token to a row unless it ends the row; return why it ended, or ""."""
-    if token in ends:
-        return "eos"
-    if stop and said and stop in lm.tokenizer.decode([token]):
-        return "stop"
-    said.append(token)
-    looping = any(said[-n * _LOOP_REPEATS :] == said[-n:] * _LOOP_REPEATS for n in _LOOP_PERIODS)
-    return "loop" if looping else ""
-
-
-def _end_ids(lm: LanguageModel) -> set[int]:
-    ids = lm.model.generation_config.eos_token_id if lm.model.generation_config else None
-    ends = set(ids if isinstance(ids, list) else [ids])
-    return {i for i in ends | {lm.tokenizer.eos_token_id} if i is not None}
+def _rounded(value: float) -> float:
+    """Return seven significant digits: all that fp32 holds, and half the ledger of seventeen."""
+    return float(f"{value:.7g}")
