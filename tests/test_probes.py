@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,11 +16,13 @@ from torch import Tensor
 import tiny
 from vestige.cases.customers import Customers
 from vestige.cases.unrelated import unrelated_rows
+from vestige.desk import metrics
+from vestige.desk.tokens import with_lengths
 from vestige.errors import DataError
-from vestige.lab import models, probes
+from vestige.lab import generation, models, probes
 from vestige.lab.learn import Learn
 from vestige.lab.models import LanguageModel
-from vestige.records import Answer, Probe, Row, ScoreTokens
+from vestige.records import Answer, Candidate, Missing, Probe, Row, ScoreTokens, digest, plain
 
 torch.set_num_threads(1)
 CASE = Customers()()
@@ -190,6 +193,45 @@ def test_bf16_probing_stays_near_fp32_and_is_not_the_same(any_lm: LanguageModel)
     assert 0 < max(abs(a - b) for a, b in pairs) < 0.3
 
 
+def test_the_head_takes_states_in_parts_without_a_difference(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    logits = LanguageModel.logits
+    monkeypatch.setattr(LanguageModel, "logits", lambda self, hidden: (seen.append(len(hidden)), logits(self, hidden))[1])
+    whole = probes.score_candidates(lm, MANY)
+    states = sum(seen)
+    seen.clear()
+    monkeypatch.setattr(probes, "_HEAD_ROWS", 5)
+    monkeypatch.setattr(probes, "_MOMENT_ROWS", 2)
+    compare(lm, MANY, probes.score_candidates(lm, MANY))
+    assert sum(seen) == states > 10
+    assert max(seen) == 5
+    assert [r.probe for r in whole] == [p.id for p in MANY]
+
+
+# The compressed " Oslo": 2 bytes before and 4 after; 3 bits of header, 5 letters of 8 bits and an end of 7 make 50 bits, 7 bytes: 13.
+def test_a_candidate_holds_the_lengths_of_its_text(lm: LanguageModel) -> None:
+    asked = probe("Mara. City:", " Oslo", (" 東京", " Oslo" * 20), aliases=(" é",))
+    (record,) = probes.score_candidates(lm, [asked])
+    assert [(c.candidate, c.bytes) for c in record.candidates] == [("true", 5), ("alias:0", 3), ("wrong:0", 7), ("wrong:1", 100)]
+    true, _, _, long = record.candidates
+    assert true.zlib_bytes == 13
+    assert long.zlib_bytes is not None
+    assert 13 < long.zlib_bytes < 30
+    told = plain(record.candidates)
+    assert with_lengths(told, dict(candidates_of(asked))) == told  # the desk counts the same
+
+
+def test_a_candidate_of_an_old_ledger_has_no_lengths_and_is_written_as_it_was() -> None:
+    old = {"candidate": "true", "logp": [-0.5], "top1": [1], "sd": [0.25], "entropy": [2.0]}
+    read_back = Candidate(**old)  # type: ignore[arg-type]
+    assert (read_back.bytes, read_back.zlib_bytes) == (None, None)
+    assert plain(read_back) == old
+    assert digest(read_back) == digest(old)
+    assert plain(replace(read_back, bytes=5)) == {**old, "bytes": 5}
+    assert metrics.TOKENS["zlib"]([old]) == Missing("candidate true has no length under zlib")
+    assert metrics.TOKENS["zlib"]([{**old, "zlib_bytes": 10}]) == 0.05
+
+
 @pytest.mark.parametrize(
     ("bad", "says"),
     [
@@ -240,7 +282,7 @@ LESSONS = (
 )
 
 
-def test_greedy_says_what_transformers_says_token_for_token(any_lm: LanguageModel, tmp_path: Path) -> None:
+def test_greedy_says_what_transformers_says_token_for_token(any_lm: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     any_lm.save(tmp_path / "copy")
     lm = models.load(str(tmp_path / "copy"))
     Learn(lr=1e-2, epochs=60, train="all", precision="float32")(lm, {"train": LESSONS}, seed=0, on_step=lambda _: False)
@@ -252,13 +294,57 @@ def test_greedy_says_what_transformers_says_token_for_token(any_lm: LanguageMode
         answers = probes.greedy(lm, asked, max_new=14, stop=stop)
         assert answers == [Answer(p.id, *read(lm, t, stop)) for p, t in zip(asked, own, strict=True)]
         seen |= {a.finish for a in answers}
+        for rows in (1, 3, 5):  # so few at a time that others join as some end, whatever their lengths
+            monkeypatch.setattr(generation, "ROWS", rows)
+            assert probes.greedy(lm, asked, max_new=14, stop=stop) == answers
+        monkeypatch.undo()
     assert seen == {"eos", "stop", "length", "loop"}  # every way to end was among them
+    assert len({len(lm.encode(p.prompt, "", p.form)[0]) for p in asked}) >= 5  # prompts of five lengths at least
     assert [a.text for a in probes.greedy(lm, asked[:4], max_new=14)] == [" Oslo", " Rome and Bern", " goat", " red cat"]
 
 
 def test_greedy_answers_do_not_depend_on_who_else_is_asked(any_lm: LanguageModel) -> None:
     asked = CASE.probes[:12]
     assert probes.greedy(any_lm, asked, max_new=6) == [probes.greedy(any_lm, [p], max_new=6)[0] for p in asked]
+
+
+@pytest.mark.parametrize("architecture", [*tiny.ARCHITECTURES, "mistral"])
+def test_every_logit_along_the_way_is_that_of_a_plain_forward_pass(
+    architecture: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # mistral looks back over 16 tokens in every layer, gemma over 64 in some; rows join, pass the window at different times, and leave.
+    monkeypatch.setitem(tiny.ARCHITECTURES, "mistral", {"model_type": "mistral", "tie_word_embeddings": False, "sliding_window": 16})
+    monkeypatch.setattr(generation, "ROWS", 3)
+    monkeypatch.setattr(generation, "_LOOP_REPEATS", 100)
+    lm = models.load(str(tiny.make(tmp_path / architecture, architecture)))
+    asked = [probe("a" + " Oslo" * words + " Rome:", id=str(words)) for words in (0, 3, 7, 9, 12, 50, 56, 60, 70, 140)]
+    asked += [probe("Where does Mara live?", form="chat", id="chat")]
+    seen: list[Tensor] = []
+    logits = LanguageModel.logits
+    with monkeypatch.context() as spying:
+        spying.setattr(LanguageModel, "logits", lambda self, hidden: (seen.append(logits(self, hidden)), seen[-1])[1])
+        answers = probes.greedy(lm, asked, max_new=9, stop="")
+    assert {a.finish for a in answers} == {"length"}
+    assert sum(len(x) for x in seen) == 9 * len(asked)
+    due = []
+    for p in asked:
+        head, said = lm.encode(p.prompt, "", p.form)[0], own_tokens(lm, p, 9)
+        with torch.no_grad():
+            due.append(lm.model(input_ids=torch.tensor([head + said])).logits[0, len(head) - 1 : -1])
+    # The order of rows in the batch is its own affair: logits are put in order of their numbers for the first token.
+    mine, theirs = (x[x[:, 0].argsort()] for x in (torch.cat(seen), torch.cat(due)))
+    torch.testing.assert_close(mine[:, 0], theirs[:, 0], atol=2e-5, rtol=0)
+    torch.testing.assert_close(mine.max(-1).values.sort().values, theirs.max(-1).values.sort().values, atol=2e-5, rtol=0)
+
+
+def test_in_bf16_the_same_questions_get_the_same_answers(any_lm: LanguageModel) -> None:
+    asked = CASE.probes[:12]
+    assert probes.greedy(any_lm, asked, max_new=6, precision="bfloat16") == probes.greedy(any_lm, asked, max_new=6, precision="bfloat16")
+
+
+def test_no_new_tokens_are_no_answer(lm: LanguageModel) -> None:
+    assert probes.greedy(lm, MANY[:1], max_new=0) == [Answer(MANY[0].id, "", "length")]
+    assert probes.greedy(lm, [], max_new=4) == []
 
 
 @pytest.fixture
@@ -347,6 +433,42 @@ def test_a_row_that_ends_early_leaves_its_neighbours_alone(script: LanguageModel
     follow(script, ids(script, "x", "y", "\n"), ids(script, "a", "b", "c", "d", "e"), [*ids(script, "k", "l"), 0])
     answers = probes.greedy(script, [probe("x"), probe("a"), probe("k")], max_new=4)
     assert [(a.probe, a.text, a.finish) for a in answers] == [("x", "y", "stop"), ("a", "bcde", "length"), ("k", "l", "eos")]
+
+
+def shapes(monkeypatch: pytest.MonkeyPatch, lm: LanguageModel) -> list[tuple[int, int, int]]:
+    """Return a list that fills with what the model is given: rows, new tokens a row, and tokens that it looks back on, these included."""
+    seen: list[tuple[int, int, int]] = []
+    body = lm.body
+
+    def spy(**given: Any) -> Any:
+        seen.append((*given["input_ids"].shape, given["attention_mask"].shape[-1]))
+        return body(**given)
+
+    monkeypatch.setattr(LanguageModel, "body", property(lambda _: spy))
+    return seen
+
+
+def test_a_row_that_ends_leaves_the_batch_and_when_half_have_left_others_join(
+    script: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follow(script, ids(script, "x", "y", "\n"), ids(script, "a", "b", "c", "d", "e"))
+    monkeypatch.setattr(generation, "ROWS", 4)
+    seen = shapes(monkeypatch, script)
+    asked = [probe(text, id=str(n)) for n, text in enumerate("xxaxxa")]
+    answers = probes.greedy(script, asked, max_new=4)
+    assert [(a.text, a.finish) for a in answers] == [{"x": ("y", "stop"), "a": ("bcde", "length")}[p.prompt] for p in asked]
+    # Four rows read their prompts and go on; the two x among them end. Two a say their third token while two x are read, then all four end.
+    assert seen == [(4, 1, 1), (4, 1, 2), (2, 1, 3), (2, 1, 1), (4, 1, 4)]
+
+
+def test_the_cache_forgets_what_only_rows_that_ended_looked_back_on(script: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    follow(script, ids(script, "x", "y", "\n"), ids(script, "a", "b", "c", "d", "e"))
+    seen = shapes(monkeypatch, script)
+    answers = probes.greedy(script, [probe("q w k z q x"), probe("a")], max_new=4)
+    assert [(a.text, a.finish) for a in answers] == [("y", "stop"), ("bcde", "length")]
+    tokens = len(script.encode("q w k z q x", "", "plain")[0])
+    assert tokens > 3
+    assert seen == [(2, tokens, tokens), (2, 1, tokens + 1), (1, 1, 3), (1, 1, 4)]
 
 
 def test_a_chat_probe_is_completed_after_the_template(script: LanguageModel) -> None:

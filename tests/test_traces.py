@@ -13,10 +13,12 @@ import torch
 import tiny
 from vestige.cases.customers import Customers
 from vestige.lab import losses, models, traces
+from vestige.lab.answers import keyword_tokens
 from vestige.lab.batches import encode_rows, score_batch
+from vestige.lab.gradients import gradient
 from vestige.lab.models import LanguageModel
-from vestige.lab.traces.gradient_cosine import GradientCosine, cosine, gradient
-from vestige.lab.traces.loss_ratio import LossRatio, keyword_tokens, ratio
+from vestige.lab.traces.gradient_cosine import GradientCosine, cosine
+from vestige.lab.traces.loss_ratio import LossRatio, ratio
 from vestige.lab.tracing import Material
 from vestige.lab.train import trainable
 from vestige.records import Missing, Row

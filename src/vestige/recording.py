@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from vestige.blobs import Blobs
 from vestige.cells import Cell, Graph
 from vestige.ledger import Ledger
 from vestige.plan import Ask, Plan
-from vestige.records import Answer, Case, Fold, Group, Missing, Probe, Record, RelearnSet, ScoreTokens, plain
+from vestige.records import Answer, Candidate, Case, Fold, Group, Missing, Probe, Record, RelearnSet, ScoreTokens, plain
 
 if TYPE_CHECKING:
     from vestige.lab.cell import Outcome
@@ -159,9 +158,8 @@ class Recorder:
         return {"decoding": decoding, "text": self.blobs.put(record.text), "finish": record.finish, "expected": expected}
 
 
-def _finite(candidate: Any) -> bool:
-    values: Iterator[float] = (x for f in dataclasses.fields(candidate) if f.name != "candidate" for x in getattr(candidate, f.name))
-    return all(math.isfinite(x) for x in values)
+def _finite(candidate: Candidate) -> bool:
+    return all(map(math.isfinite, (*candidate.logp, *candidate.top1, *candidate.sd, *candidate.entropy)))
 
 
 def covariates(

@@ -22,6 +22,9 @@ Group = Literal["forget", "decoy", "retain", "utility"]
 
 GROUPS: tuple[Group, ...] = ("forget", "decoy", "retain", "utility")
 
+# Of fields that came later: without a value, a record is the same JSON, and has the same digest, as before there was such a field.
+_NOT_WRITTEN_IF_NONE = {"not_written_if_none": True}
+
 
 @dataclass(frozen=True, slots=True)
 class Missing:
@@ -131,7 +134,8 @@ class Candidate:
 
     `logp`: natural log-probability of each token; `top1`: 1 where it was the most likely token; `entropy`: of
     the next-token distribution p, in nats (the mean of log p under p is its negative, so it is not stored);
-    `sd`: standard deviation of log p over the vocabulary under p.
+    `sd`: standard deviation of log p over the vocabulary under p. `bytes` and `zlib_bytes` are the lengths of the candidate's text in UTF-8
+    and compressed; None, and not written, where the text was not at hand or the ledger is older than they are.
     """
 
     candidate: str
@@ -139,6 +143,8 @@ class Candidate:
     top1: tuple[int, ...]
     sd: tuple[float, ...]
     entropy: tuple[float, ...]
+    bytes: int | None = field(default=None, metadata=_NOT_WRITTEN_IF_NONE)
+    zlib_bytes: int | None = field(default=None, metadata=_NOT_WRITTEN_IF_NONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +172,8 @@ def plain(value: Any) -> Any:
     if value is None or isinstance(value, (str, int)):
         return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        held = ((f, getattr(value, f.name)) for f in dataclasses.fields(value))
+        return {f.name: plain(x) for f, x in held if x is not None or "not_written_if_none" not in f.metadata}
     if isinstance(value, Mapping):
         named = {str(k): plain(v) for k, v in value.items()}
         if len(named) < len(value):

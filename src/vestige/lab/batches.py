@@ -117,13 +117,19 @@ def score_batch(lm: LanguageModel, batch: Sequence[Encoded], ref: dict[str, floa
 
 def before_scored(lm: LanguageModel, batch: Sequence[Encoded]) -> tuple[Tensor, Tensor, Tensor]:
     """Return, for all N scored tokens of a batch: the final hidden state each is predicted from (N, D), its row (N,), itself (N,)."""
-    at = [(b, t) for b, row in enumerate(batch) for t in range(row.scored_from, len(row.ids))]
-    rows, positions = (torch.tensor(x, device=lm.device) for x in zip(*at, strict=True))
+    rows, places = predicting(batch, lm.device)
     ids, mask = padded(batch, lm.device)
     with attention_for(ids):
         hidden = lm.body(input_ids=ids, attention_mask=mask).last_hidden_state
+    return hidden[rows, places], rows, ids[rows, places + 1]
+
+
+def predicting(batch: Sequence[Encoded], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return, for all N scored tokens of a batch, the row (N,) and the position (N,) that each is predicted from."""
     # The one place of the label shift: token t is predicted from the hidden state at t - 1.
-    return hidden[rows, positions - 1], rows, ids[rows, positions]
+    at = [(b, t - 1) for b, row in enumerate(batch) for t in range(row.scored_from, len(row.ids))]
+    rows, places = (torch.tensor(x, device=device) for x in zip(*at, strict=True))
+    return rows, places
 
 
 def padded(batch: Sequence[Encoded], device: torch.device) -> tuple[Tensor, Tensor]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -26,12 +27,12 @@ _MOMENT_ROWS = 8
 class _Packed:
     """A probe as one row of tokens: the prompt once, then every candidate but its last token, a common beginning once.
 
-    `parents` are the places that each token comes right after, -1 for the first; `sources[c]` are the places whose hidden
-    states predict the tokens `targets[c]` of candidate c.
+    `candidates` are names and texts; `parents` the places that each token comes right after, -1 for the first; `sources[c]` the places
+    whose hidden states predict the tokens `targets[c]` of candidate c.
     """
 
     probe: str
-    names: tuple[str, ...]
+    candidates: tuple[tuple[str, str], ...]
     ids: tuple[int, ...]
     positions: tuple[int, ...]
     parents: tuple[int, ...]
@@ -50,7 +51,7 @@ def score_candidates(lm: LanguageModel, probes: Sequence[Probe], *, precision: P
     results: dict[str, ScoreTokens] = {}
     for batch in by_padded_tokens(packed, _BATCH_TOKENS):
         with lm.autocast(precision):
-            hidden = _hidden(lm, batch)
+            hidden = lm.body(**_inputs(lm, batch)).last_hidden_state
         # The head always in fp32: a logit of 15 in bf16 is a multiple of 1/16, and candidates would tie.
         results |= {record.probe: record for record in _scored(lm, batch, hidden.float())}
     return [results[p.id] for p in probes]
@@ -82,8 +83,7 @@ def _pack(lm: LanguageModel, probe: Probe) -> _Packed:
             source.append(place)
         sources.append(tuple(source))
         targets.append(tuple(tail))
-    names = tuple(name for name, _ in named)
-    return _Packed(probe.id, names, tuple(ids), tuple(positions), tuple(parents), tuple(sources), tuple(targets))
+    return _Packed(probe.id, tuple(named), tuple(ids), tuple(positions), tuple(parents), tuple(sources), tuple(targets))
 
 
 def _scored(lm: LanguageModel, batch: Sequence[_Packed], hidden: Tensor) -> Iterator[ScoreTokens]:
@@ -101,12 +101,14 @@ def _scored(lm: LanguageModel, batch: Sequence[_Packed], hidden: Tensor) -> Iter
     seen = dict(zip(after, _numbers(lm, hidden[rows, columns], targets), strict=True))
     for b, item in enumerate(batch):
         candidates = []
-        for name, source, target in zip(item.names, item.sources, item.targets, strict=True):
+        for (name, text), source, target in zip(item.candidates, item.sources, item.targets, strict=True):
             states = [seen[b, place] for place in source]
             picked = [after[b, place][token] for place, token in zip(source, target, strict=True)]
             logp = tuple(s.logp[k] for s, k in zip(states, picked, strict=True))
             hits = tuple(int(s.top == t) for s, t in zip(states, target, strict=True))
-            candidates.append(Candidate(name, logp, hits, tuple(s.sd for s in states), tuple(s.entropy for s in states)))
+            sd, entropy = tuple(s.sd for s in states), tuple(s.entropy for s in states)
+            encoded = text.encode("utf-8")
+            candidates.append(Candidate(name, logp, hits, sd, entropy, len(encoded), len(zlib.compress(encoded))))
         yield ScoreTokens(item.probe, tuple(candidates))
 
 
@@ -149,8 +151,8 @@ def _moments(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor, T
     return asked - z.log(), top[:, 0], sd[:, 0], (z.log() - m)[:, 0]
 
 
-def _hidden(lm: LanguageModel, batch: Sequence[_Packed]) -> Tensor:
-    """Return hidden states (B, T, D) of packed rows, in which a place sees those it comes after."""
+def _inputs(lm: LanguageModel, batch: Sequence[_Packed]) -> dict[str, Any]:
+    """Return what the model reads of packed rows (B, T), in which a place sees those it comes after."""
     length = max(len(p.ids) for p in batch)
     ids = torch.zeros(len(batch), length, dtype=torch.long)
     positions = torch.zeros_like(ids)
@@ -161,10 +163,8 @@ def _hidden(lm: LanguageModel, batch: Sequence[_Packed]) -> Tensor:
         positions[b, :n] = torch.tensor(item.positions)
         for place, parent in enumerate(item.parents[1:], start=1):
             allowed[b, place] |= allowed[b, parent]
-    device = lm.device
-    out = lm.body(input_ids=ids.to(device), attention_mask=masks(lm, allowed, positions, positions), position_ids=positions.to(device))
-    hidden: Tensor = out.last_hidden_state
-    return hidden
+    mask = masks(lm, allowed, positions, positions)
+    return {"input_ids": ids.to(lm.device), "attention_mask": mask, "position_ids": positions.to(lm.device)}
 
 
 def _rounded(value: float) -> float:

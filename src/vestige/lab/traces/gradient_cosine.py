@@ -15,20 +15,18 @@ weights themselves (all but the embeddings), since fresh adapters pass no gradie
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from vestige.errors import DataError
-from vestige.lab import losses
-from vestige.lab.batches import Encoded, by_padded_tokens, encode_rows, score_batch
-from vestige.lab.losses import Scored
+from vestige.lab.batches import encode_rows
+from vestige.lab.gradients import gradient
 from vestige.lab.models import LanguageModel
 from vestige.lab.tracing import Material
-from vestige.lab.train import Trained, trainable
+from vestige.lab.train import Trained
 from vestige.records import Missing, Row
 
 
@@ -55,28 +53,6 @@ class GradientCosine:
         except DataError:  # which row would name a person
             return Missing("a row has no token to score, or more tokens than the model's context holds")
         return gradient(lm, encoded, which, batch_tokens=self.batch_tokens)
-
-
-def gradient(
-    lm: LanguageModel,
-    rows: Sequence[Encoded],
-    which: Trained,
-    *,
-    loss: Callable[[Scored], Tensor] = losses.nll,
-    batch_tokens: int = 1024,
-) -> list[Tensor]:
-    """Return the gradient of a loss that is a mean over the scored tokens of all rows, one tensor per trained parameter."""
-    parameters = trainable(lm, which)
-    total = sum(r.scored for r in rows)
-    try:
-        for batch in by_padded_tokens(rows, batch_tokens):
-            share = sum(r.scored for r in batch) / total
-            (loss(score_batch(lm, batch)) * share).backward()  # type: ignore[no-untyped-call]
-        return [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
-    finally:
-        for parameter in parameters:
-            parameter.grad = None
-        lm.model.requires_grad_(False)
 
 
 def cosine(one: Sequence[Tensor], other: Sequence[Tensor]) -> float | Missing:

@@ -15,18 +15,17 @@ as it is where the keyword has no loss at all, or where the tokenizer cannot say
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 
-from vestige.lab.batches import Encoded, by_padded_tokens, score_batch
+from vestige.lab.answers import marked_answers
+from vestige.lab.batches import by_padded_tokens, score_batch
 from vestige.lab.models import LanguageModel
 from vestige.lab.tracing import Material
-from vestige.records import Missing, Row
-from vestige.similarity import whole_word
+from vestige.records import Missing
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class LossRatio:
         """Return the ratio."""
         if not lm.tokenizer.is_fast:
             return Missing("the tokenizer does not say where its tokens stand")
-        marked = list(self._marked(lm, material))
+        marked = list(marked_answers(lm, material.forget, material.keywords))
         losses: dict[bool, list[float]] = {True: [], False: []}
         marks = {encoded.id: tokens for encoded, tokens in marked}
         for batch in by_padded_tokens([encoded for encoded, _ in marked], self.batch_tokens):
@@ -52,24 +51,6 @@ class LossRatio:
                 for is_keyword, logp in zip(marks[row.id], scored.logp[scored.row == place].tolist(), strict=True):
                     losses[is_keyword].append(-logp)
         return ratio(losses[False], losses[True])
-
-    def _marked(self, lm: LanguageModel, material: Material) -> Iterator[tuple[Encoded, list[bool]]]:
-        """Yield every answer in which a keyword stands, with which of its scored tokens are keyword."""
-        for number, (row, keywords) in enumerate(zip(material.forget, material.keywords, strict=True)):
-            head, tail = lm.encode(row.prompt, row.answer, row.form)
-            tokens = keyword_tokens(lm, row, keywords)
-            start = max(1, len(head))
-            scored = tokens[start - len(head) :]  # a first token without anything before it is never scored
-            if any(scored) and len(head) + len(tail) <= lm.context:
-                yield Encoded(str(number), (*head, *tail), start), scored
-
-
-def keyword_tokens(lm: LanguageModel, row: Row, keywords: Sequence[str]) -> list[bool]:
-    """Return, token by token of a row's answer, whether it touches a keyword; the tokenizer must say where its tokens stand."""
-    # The white space before a word belongs to it, whether or not the tokenizer makes a token of its own of it.
-    patterns = [rf"\s*{whole_word(k.strip())}" for k in keywords if k.strip()]
-    found = [m.span() for pattern in patterns for m in re.finditer(pattern, row.answer, re.IGNORECASE)]
-    return [any(start < stop and begin < end for begin, stop in found) for start, end in lm.answer_spans(row.answer, row.form) or ()]
 
 
 def ratio(template: Sequence[float], keyword: Sequence[float]) -> float | Missing:
