@@ -110,16 +110,16 @@ def simulate(setting: Setting, n: int, through: int) -> dict[str, Counter[str]]:
     m = setting.probes
     subject, control = (np.rint(m * draw(rng, n, *shape, rate, setting.icc)).astype(int) for rate in (setting.subject, setting.control))
     _, first, times = np.unique(np.sort(subject - control, axis=1), axis=0, return_index=True, return_counts=True)
-    runs, words, usual = Runs(*shape, setting.delta), {}, levels.estimate
+    runs, words, usual = Runs(*shape, setting.delta), {}, levels.widened.estimate
     for name, interval in INTERVALS.items():
         words[name] = Counter[str]()
-        levels.estimate = interval  # type: ignore[assignment]
+        levels.widened.estimate = interval
         for number, (i, count) in enumerate(zip(first, times, strict=True)):
             word = word_of_clauses(interval, subject[i] - control[i], setting)
             if number % max(1, len(first) // through) == 0:
                 assert word == runs.word(subject[i], control[i]), (setting, name, word, subject[i], control[i])
             words[name][word] += int(count)
-    levels.estimate = usual
+    levels.widened.estimate = usual
     return words
 
 

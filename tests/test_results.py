@@ -102,7 +102,7 @@ def test_both_tables(folder: Path, tmp_path: Path) -> None:
     assert "| unlearned, before any attack | 0.20 | 0.20 | **0.20** |" in lines
     # (0.6 - 0.05) / 0.88 = 0.625 and a rise of (0.6 - 0.03) - (0.05 - 0.02) = 0.54.
     unlearned = next(line for line in lines if line.startswith("| unlearned | seed 0 | FAIL"))
-    assert unlearned.startswith("| unlearned | seed 0 | FAIL (revived) | +0.01 (-0.03 to +0.05) | hints, step 4 | +0.62 (")
+    assert unlearned.startswith("| unlearned | seed 0 | FAIL (revived) | +0.01 (-0.03 to +0.06) | hints, step 4 | +0.62 (")
     assert "| +0.54 (" in unlearned
     assert next(line for line in lines if line.startswith("| broken | seed 0 | INCONCLUSIVE")).endswith("| not attacked |  |  |")
 

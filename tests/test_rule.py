@@ -9,6 +9,7 @@ import pytest
 from synthetic import HINTS, UNRELATED, At, Run, read_blob
 from vestige.desk.evidence import gather
 from vestige.desk.rule import Attacked, Findings, Judge
+from vestige.desk.stats import widened
 from vestige.desk.stats.intervals import Estimate, estimate
 from vestige.records import Missing
 
@@ -89,8 +90,8 @@ def test_a_k_that_is_not_above_zero_scales_nothing() -> None:
 
 def test_e_is_paired_by_probe() -> None:
     # Levels from 0.0 to 0.8 by cluster, with the subject 0.044 above its control, give or take 0, 0.04 or 0.08: squares
-    # 10 x 0.0064 + 10 x 0.0016 = 0.08, standard error sqrt(0.08/24/25) = 0.0115470, t(0.975, 24) = 2.063899, half 0.0238319.
-    # Unpaired, the standard error would be about sqrt(2) x 0.29 / 5 = 0.08.
+    # 10 x 0.0064 + 10 x 0.0016 = 0.08, standard error sqrt(0.08/24/25) = 0.0115470, t(0.975, 24) = 2.063899, half 0.0238319, which
+    # Wilson's interval widens a little. Unpaired, the standard error would be about sqrt(2) x 0.29 / 5 = 0.08, and half 0.17.
     def spread(at: At, score: float) -> float:
         if at.group != "forget" or at.role == "original":
             return score
@@ -98,7 +99,11 @@ def test_e_is_paired_by_probe() -> None:
 
     found = measured(lean(tweak=spread, levels={("original", None): 0.9}))
     assert isinstance(found.residual, Estimate)
-    assert found.residual.high - found.residual.low == pytest.approx(2 * 0.0238319 / found.scale, abs=1e-6)
+    differences = {str(n): [0.044 + 0.04 * (n // 5 - 2)] for n in range(25)}
+    paired = widened.estimate(differences)
+    assert isinstance(paired, Estimate)
+    assert 2 * 0.0238319 <= paired.high - paired.low < 2 * 0.026
+    assert found.residual.high - found.residual.low == pytest.approx((paired.high - paired.low) / found.scale, abs=1e-6)
     assert value(found.residual) == pytest.approx(0.044 / found.scale, abs=1e-4)
 
 

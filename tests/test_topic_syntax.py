@@ -52,8 +52,8 @@ def test_an_effect_is_as_wide_as_clusters_disagree_about_it() -> None:
     assert values(torn)["syntax"] == pytest.approx(values(calm)["syntax"], abs=0.01)
     widths = [e["topic"].high - e["topic"].low for e in (calm, torn)]
     # Half of the people at +.1 around the mean, half at -.1: sd = .1 sqrt(8/7) = .107, t(7) = 2.365, so a width of
-    # 2 x 2.365 x .107 / sqrt(8) = .179.
-    assert widths[1] == pytest.approx(0.179, abs=0.005)
+    # 2 x 2.365 x .107 / sqrt(8) = .179 by t; where Wilson's interval is wider on a side, it stands there.
+    assert 0.179 - 0.005 <= widths[1] <= 0.179 + 0.01
 
 
 def test_a_cell_without_records_has_no_level_and_no_effect() -> None:

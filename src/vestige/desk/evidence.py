@@ -10,7 +10,7 @@ from typing import Any
 
 from vestige.desk import metrics
 from vestige.errors import LedgerError
-from vestige.records import Missing, canonical_json, digest
+from vestige.records import Missing, canonical, digest
 
 ReadBlob = Callable[[str], str | None]
 Body = Mapping[str, Any]
@@ -91,7 +91,7 @@ def gather(lines: Iterable[Mapping[str, Any]], read_blob: ReadBlob) -> Evidence:
     evidence = Evidence(header, {}, probes, states, done, failed, _leaks(by_kind["measurement"], header["design"]), "")
     evidence.scores = _scores(counted, header["design"], read_blob)
     bodies = [body for _, body in counted] + list(states.values()) + by_kind["measurement"]
-    evidence.digest = digest(sorted({canonical_json(body).decode() for body in bodies}))
+    evidence.digest = digest(sorted({canonical(body).decode() for body in bodies}))
     for arm in header["design"]:
         evidence.cells.setdefault((arm["role"], arm["set"]), []).append(arm)
     return evidence

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from vestige.desk.evidence import AT_REST, Evidence, Place, Value
-from vestige.desk.stats.intervals import Estimate, estimate
+from vestige.desk.stats import intervals, widened
+from vestige.desk.stats.intervals import Estimate
 from vestige.records import Missing
 
 # Digits to which means are compared: sums of equal shares in another order differ in the last bits.
@@ -15,6 +16,8 @@ TIE = 9
 
 # Scores of 0 or 1: a level of one cannot be negative.
 _SHARES = frozenset({"keyword", "imprint"})
+# No bounds, so no interval that takes them for shares.
+_UNBOUNDED = frozenset({"answer_logp"})
 
 
 @dataclass(frozen=True)
@@ -38,9 +41,11 @@ class Clusters:
     missing: int
     signed: bool = True
     minus: float = 0.0
+    bounded: bool = True
 
     def estimate(self, *, alpha: float, scale: float = 1.0) -> Estimate | Missing:
         """Return the estimate over clusters."""
+        estimate = widened.estimate if self.bounded else intervals.estimate
         found = estimate(self.values, alpha=alpha, signed=self.signed, scale=scale, missing=self.missing)
         if isinstance(found, Missing) or not self.minus:
             return found
@@ -80,7 +85,7 @@ def combine(evidence: Evidence, question: Question, terms: Sequence[tuple[float,
         total = sum(weight * v for (weight, _), v in zip(terms, numbers, strict=True))
         clusters[evidence.probes[probe]["cluster"]].append(total)
     signed = question.score not in _SHARES or any(weight < 0 for weight, _ in terms)
-    return Clusters(dict(clusters), missing, signed, minus)
+    return Clusters(dict(clusters), missing, signed, minus, question.score not in _UNBOUNDED)
 
 
 def at_rest(role: str) -> Place:

@@ -23,7 +23,7 @@ from vestige.desk.stats.intervals import Estimate, n_min
 from vestige.records import Missing
 
 # To be raised with every change that can change a verdict, so that `verify` can tell a newer rule from tampering.
-REVISION = 2
+REVISION = 3
 
 Number = Estimate | Missing
 
