@@ -4,8 +4,8 @@
 
 Beta-binomial clusters: a cluster's own rate is drawn from Beta(p (1 - icc) / icc, (1 - p) (1 - icc) / icc), and its probes from that
 rate, so that two probes of one cluster correlate by icc. Both intervals are the package's own functions: `desk/stats/intervals.py`,
-which the verdict used until revision 3 of the rule, and `desk/stats/widened.py`, which it uses now. They see cluster means in any order, so each distinct sorted draw is estimated
-once. One process, one thread, half a minute.
+which the verdict used until revision 3 of the rule, and `desk/stats/widened.py`, which it uses now. They see cluster means in any order,
+so each distinct sorted draw is estimated once. One process, one thread, half a minute.
 """
 
 from __future__ import annotations
