@@ -240,6 +240,12 @@ def test_only_what_is_known_in_both_wordings_is_forgotten() -> None:
     assert not {r.cluster for r in case.retain} <= set(firmly)
 
 
+def test_a_model_that_says_too_few_in_both_wordings_forgets_what_it_says_in_one() -> None:
+    case = Capitals().after_screening([*NAMES, *NAMES[:15]])
+    assert len(case.forget) == 24
+    assert not {r.cluster for r in case.forget} <= set(NAMES[:15])
+
+
 def test_the_screening_asks_about_every_country_once_in_each_wording() -> None:
     screen = Capitals().screen()
     assert [p.cluster for p in screen] == list(ANSWERED)

@@ -70,12 +70,13 @@ class Capitals:
         answered = Counter(names)
         ordered = sorted(answered, key=lambda n: hashlib.sha256(f"capitals/{n}".encode()).hexdigest())
         firmly = [n for n in ordered if answered[n] == len(_WORDINGS)]
+        eligible = firmly if len(firmly) >= _LEAST else ordered
         start = self.block * self.forget
-        forget = [table[n] for n in firmly[start : start + self.forget]]
+        forget = [table[n] for n in eligible[start : start + self.forget]]
         forget = forget[: len(forget) // _BLOCK * _BLOCK]
         if len(forget) < _LEAST:
             raise DataError(
-                f"capitals: block {self.block} holds {len(forget)} of the {len(firmly)} countries that the model knows in both wordings; "
+                f"capitals: block {self.block} holds {len(forget)} of the {len(eligible)} countries that the model knows; "
                 f"{_LEAST} or more are needed. Choose a smaller block or another model"
             )
         rest = [table[n] for n in ordered if table[n] not in forget]
