@@ -13,9 +13,10 @@ import tiny
 from test_runner import bodies, cut, lines_of, run
 from test_written_sets import design, named, write_plan
 from vestige import plan as plans
+from vestige.desk.predictors import state_predictions, states
 from vestige.desk.run_folder import verify
 from vestige.lab.traces import AT_REST
-from vestige.records import Row
+from vestige.records import Missing, Row
 from vestige.run_traces import rest
 
 NAMES = [*AT_REST, "loss_ratio"]
@@ -116,3 +117,13 @@ def test_rows_are_asked_for_what_any_probe_expects_of_them(looked: Path) -> None
     assert looked_at.keywords == tuple((row.answer,) for row in case.forget)
     assert all(isinstance(row, Row) for row in looked_at.retain)
     assert looked_at.retain == case.retain
+
+
+def test_the_desk_reads_a_point_for_every_attacked_arm(looked: Path) -> None:
+    found = {p.role: p for p in states(looked / "run")}
+    assert set(found) == {"subject", "never_exposed", "positive"}
+    assert all(tuple(p.traces) == tuple(READINGS) for p in found.values())
+    lines = {(b["role"], b["trace"]): b for b in named(looked / "run", "state_trace")}
+    assert found["subject"].traces["weight_delta_norm"] == lines["subject", "weight_delta_norm"]["value"]
+    assert isinstance(found["subject"].recovery, float)
+    assert state_predictions(list(found.values()))["cka"].correlation == Missing("3 distinct states; at least 20 are needed")

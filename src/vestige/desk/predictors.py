@@ -11,10 +11,10 @@ Per covariate: Spearman's rho over the points, with an interval that resamples w
 set in several runs is one set: it is told by case, name and covariates. Each covariate is looked at by itself, and nothing is
 corrected for there being several. What a plan had traced inside the unlearned model (`[traces]`) is a covariate too.
 
-What was read in an arm at rest, before any attack, is the same for every set: there the points are states. A state's recovery is the mean over
-all sets it was attacked with, each at its own step; its group in the correlation is its digest, so that the same weights under several
-seeds count as one. Fewer than 20 distinct states give no correlation. All attacked roles enter, each a point: states of one role alone are
-had by leaving out the others. Recoveries are comparable only under equal sets and attacks: put runs together that share them.
+What was read in an arm at rest, before any attack, is the same for every set: there the points are states. A state's recovery is the mean
+over all sets it was attacked with, each at its own step; its group in the correlation is its digest, so that the same weights under several
+seeds count as one. Fewer than 20 distinct states give no correlation. All attacked roles enter, each a point: for one role alone, leave
+out the others. Recoveries are comparable only under equal sets and attacks: put runs together that share them.
 """
 
 from __future__ import annotations
