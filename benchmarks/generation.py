@@ -2,8 +2,8 @@
 
 TOFU's forget05 questions to a model, and the same questions to a copy that loops: with nothing coming out of attention, what is said next
 hangs on the last token alone. 64 new tokens, fp32, batches of the same number of rows; `generate` takes them in the order given, padded on
-the left. Its tokens, read by the same rules, must give the same texts and ends. Both do the same work, so tokens per second are the tokens
-of these answers over processor seconds.
+the left. Its tokens, read by the same rules, must give the same texts and ends. Tokens per second are, for both, the tokens of these
+answers over processor seconds: what `generate` adds after a loop or a new line is no part of an answer. What it made stands beside.
 
 Run: VESTIGE_DATA=... OMP_NUM_THREADS=1 python benchmarks/generation.py [--questions 200] [--model smollm2-135m-instruct]
 """
@@ -76,9 +76,10 @@ def compare(name: str, lm: LanguageModel, asked: Sequence[Probe]) -> tuple[int, 
     same = sum(a == b for a, b in zip(answers, due, strict=True))
     kept = sum(len(t) for t, _ in found)
     ends = ", ".join(f"{n} {f}" for f, n in Counter(a.finish for a in answers).most_common())
-    print(
-        f"| {name} | {same} of {len(asked)} | {ends} | {kept} | {kept / theirs:.1f} | {kept / ours:.1f} | {theirs / ours:.2f} |", flush=True
-    )
+    end = generation._end_ids(lm)
+    made = sum(next((i + 1 for i, t in enumerate(row) if t in end), len(row)) for row in tokens)
+    speed = f"{kept} | {made} | {kept / theirs:.1f} | {kept / ours:.1f} | {theirs / ours:.2f}"
+    print(f"| {name} | {same} of {len(asked)} | {ends} | {speed} |", flush=True)
     return kept, theirs, ours
 
 
@@ -92,15 +93,13 @@ def main() -> None:
     lm = models.load(options.model)
     every = Tofu(str(Path(os.environ["VESTIGE_DATA"]) / "tofu"), split="forget05")().asked("forget")
     asked = [every[i * len(every) // options.questions] for i in range(options.questions)]
-    print("| model | same as generate | ends | tokens of the answers | generate, tokens/s | greedy, tokens/s | ratio |")
-    print("|---|---|---|---|---|---|---|")
+    print("| model | same as generate | ends | tokens of the answers | made by generate | generate, tokens/s | greedy, tokens/s | ratio |")
+    print("|---|---|---|---|---|---|---|---|")
     parts = [compare(*part, asked) for part in ((options.model, lm), ("looping", looping(lm)))]
     kept, theirs, ours = map(sum, zip(*parts, strict=True))
     ratio = theirs / ours
-    print(f"| both | | | {kept} | {kept / theirs:.1f} | {kept / ours:.1f} | {ratio:.2f} |")
-    print(
-        f"\n{generation.ROWS} rows a batch, fp32, {_NEW} new tokens; expected a ratio of {_BAR} or more: {'yes' if ratio >= _BAR else 'NO'}"
-    )
+    print(f"| both | | | {kept} | | {kept / theirs:.1f} | {kept / ours:.1f} | {ratio:.2f} |")
+    print(f"\n{generation.ROWS} rows a batch, fp32, {_NEW} new tokens; ratio {ratio:.2f}, expected {_BAR} or more")
     if ratio < _BAR:
         with profile(activities=[ProfilerActivity.CPU]) as seen:
             generation.greedy(lm, asked[: generation.ROWS], max_new=8)

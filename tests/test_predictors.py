@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from synthetic import At, Run
-from vestige.desk.predictors import Point, over_folds, points, predictions
+from vestige.desk.predictors import FEWEST_STATES, Point, StatePoint, over_folds, points, predictions, state_predictions, states
 from vestige.desk.run_folder import judge, verify
 from vestige.desk.stats.rank_correlation import Correlation
 from vestige.errors import LedgerError
@@ -198,3 +198,99 @@ def test_a_trace_that_could_not_be_taken_is_missing_and_one_not_asked_for_too(tm
     both = predictions([*traced, *points(run(tmp_path / "two"))])
     assert both["gradient_cosine"].missing == 20
     assert "gradient_cosine" not in predictions(points(run(tmp_path / "three")))
+
+
+# --- traces of states -------------------------------------------------------------------------------------------------
+
+
+def reading(role: str, seed: int, value: float | None, name: str = "cka") -> dict[str, Any]:
+    about = {"name": "state_trace", "trace": name, "role": role, "seed": seed, "state": f"state of {role}/{seed}", "blocks": []}
+    return {**about, "value": value, "missing": None if value is not None else "no original"}
+
+
+def looked_into(folder: Path, lines: list[dict[str, Any]], **changes: Any) -> Path:
+    fields = {"sets": ("a", "b"), "levels": RISES, "test": 5, "selection": 5, "jitter": 0.0, "seeds": (0, 1)}
+    return Run(**{**fields, **changes}).write(folder, lines)
+
+
+# The subject stands at 0.03 at rest and rises by 0.1 and 0.3 at its best step, by 0.2 on average; the liar from 0.05 by 0.4 and 0.6: 0.5.
+RISES = {
+    ("subject", "a"): {2: 0.13, 4: 0.03},
+    ("subject", "b"): {2: 0.03, 4: 0.33},
+    ("positive", "a"): {2: 0.05, 4: 0.45},
+    ("positive", "b"): {2: 0.05, 4: 0.65},
+}
+
+
+def test_a_state_is_a_point_with_what_all_sets_brought_back_on_average(tmp_path: Path) -> None:
+    lines = [reading(role, seed, 0.5 + seed) for role in ("subject", "positive", "original") for seed in (0, 1)]
+    found = {(p.role, p.seed): p for p in states(looked_into(tmp_path / "run", lines))}
+    assert set(found) == {(role, seed) for role in ("subject", "positive") for seed in (0, 1)}  # the original is not attacked
+    assert found["subject", 0].recovery == pytest.approx(0.2)
+    assert found["positive", 1].recovery == pytest.approx(0.5)
+    assert found["positive", 1].traces == {"cka": 1.5}
+    assert found["positive", 1].state == "state of positive/1"
+
+
+def test_a_set_without_an_answer_makes_the_recovery_of_its_state_missing(tmp_path: Path) -> None:
+    def tweak(at: At, score: float) -> float | None:
+        return None if (at.set, at.role, at.seed, at.split, at.index) == ("b", "subject", 1, "test", 0) else score
+
+    lines = [reading("subject", seed, 0.5) for seed in (0, 1)]
+    found = {p.seed: p.recovery for p in states(looked_into(tmp_path / "run", lines, tweak=tweak))}
+    assert found[0] == pytest.approx(0.2)
+    assert found[1] == Missing("1 test probes have no choice score there")
+
+
+def test_a_reading_written_again_replaces_the_first_and_one_that_failed_is_missing(tmp_path: Path) -> None:
+    lines = [reading("subject", 0, 9.0), reading("subject", 0, 0.5), reading("subject", 0, None, "uds"), reading("subject", 1, 0.5)]
+    first = states(looked_into(tmp_path / "run", lines))[0]
+    assert first.traces == {"cka": 0.5, "uds": Missing("no original")}
+
+
+def test_a_run_without_traces_of_states_says_so(tmp_path: Path) -> None:
+    with pytest.raises(LedgerError, match="no attacked arm was looked into at rest"):
+        states(looked_into(tmp_path / "run", []))
+
+
+def pairs(n: int, **more: Any) -> list[StatePoint]:
+    """Return states whose recovery rises with `cka` and falls with `uds`."""
+    return [StatePoint("run", "subject", k, f"state {k}", 0.1 * k, {"cka": 1.0 + k, "uds": -2.0 * k, **more}) for k in range(n)]
+
+
+def test_a_trace_is_ranked_against_recovery_from_twenty_states_on() -> None:
+    found = state_predictions(pairs(FEWEST_STATES))
+    assert FEWEST_STATES == 20
+    for name, rho in (("cka", 1.0), ("uds", -1.0)):
+        correlation = found[name].correlation
+        assert isinstance(correlation, Correlation)
+        assert correlation.rho == pytest.approx(rho)
+        assert (correlation.n, correlation.groups) == (20, 20)
+    few = Missing("19 distinct states; at least 20 are needed")
+    assert {p.correlation for p in state_predictions(pairs(19)).values()} == {few}
+
+
+# 24 states, of which the fourth part swap neighbours (0 with 1, 4 with 5, ...): six swaps of ranks one apart, sum of d² = 12,
+# rho = 1 - 6 · 12 / (24 · 575) = 0.99478.
+def test_a_trace_that_is_not_in_perfect_order_has_an_interval() -> None:
+    swapped = [k ^ 1 if k % 4 < 2 else k for k in range(24)]
+    found = [StatePoint("run", "subject", k, f"state {k}", float(k), {"cka": float(other)}) for k, other in enumerate(swapped)]
+    correlation = state_predictions(found)["cka"].correlation
+    assert isinstance(correlation, Correlation)
+    assert correlation.rho == pytest.approx(1 - 6 * 12 / (24 * 575))
+    assert isinstance(correlation.interval, tuple)
+    assert correlation.interval[0] < correlation.rho <= correlation.interval[1] <= 1
+
+
+def test_one_state_under_several_seeds_is_one_state() -> None:
+    twice = [StatePoint("run", "subject", k, f"state {k // 2}", 0.1 * k, {"cka": float(k)}) for k in range(38)]
+    assert state_predictions(twice)["cka"].correlation == Missing("19 distinct states; at least 20 are needed")
+
+
+def test_a_trace_that_some_runs_did_not_take_is_missing_there() -> None:
+    both = [*pairs(20), *(StatePoint("other", "subject", 0, f"other {k}", 0.1, {"pca_shift": 1.0}) for k in range(3))]
+    found = state_predictions(both)
+    assert found["cka"].missing == 3
+    assert found["pca_shift"].correlation == Missing("3 distinct states; at least 20 are needed")
+    lacking = state_predictions([StatePoint("run", "subject", 0, "s", 0.1, {"uds": Missing("no original")})])
+    assert lacking["uds"].correlation == Missing("no original")

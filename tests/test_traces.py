@@ -163,9 +163,9 @@ def test_answers_that_are_all_keyword_or_hold_none_have_no_ratio(lm: LanguageMod
 # --- every trace ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", traces.TABLE)
+@pytest.mark.parametrize("name", traces.BEFORE_ATTACK)
 def test_a_trace_is_repeatable_and_leaves_the_model_as_it_was(name: str, lm: LanguageModel) -> None:
-    trace, before = traces.TABLE[name](), lm.digest()
+    trace, before = traces.BEFORE_ATTACK[name](), lm.digest()
     material = Material(SET, (SENTENCE,), (("Oslo",),))
     first = trace(lm, material)
     assert isinstance(first, float)
@@ -174,8 +174,8 @@ def test_a_trace_is_repeatable_and_leaves_the_model_as_it_was(name: str, lm: Lan
     assert all(p.grad is None for p in lm.model.parameters())
 
 
-@pytest.mark.parametrize("name", traces.TABLE)
+@pytest.mark.parametrize("name", traces.BEFORE_ATTACK)
 def test_a_trace_names_its_paper(name: str) -> None:
-    kind: Any = traces.TABLE[name]
+    kind: Any = traces.BEFORE_ATTACK[name]
     assert "arXiv 2602.03379" in kind.paper
     assert kind.semantics >= 1

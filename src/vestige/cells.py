@@ -21,7 +21,10 @@ class Ask:
 
 @dataclass(frozen=True)
 class Cell:
-    """One planned unit of work. `action` is None for a model that is loaded (`model` names it)."""
+    """One planned unit of work. `action` is None for a model that is loaded (`model` names it) or only looked into.
+
+    `beside` names the cells, by role, whose states are looked at together with the one it starts from.
+    """
 
     digest: str
     label: str
@@ -35,13 +38,14 @@ class Cell:
     stop: Stop | None
     stop_probes: tuple[Probe, ...]
     asks: tuple[Ask, ...] = ()
+    beside: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Arm:
     """A cell in its role: an arm at rest (no attack) or one (attack, relearn set, fold) of it.
 
-    `set` names the arm: the relearn set, and the attack too where a plan has more than one.
+    `set` names the arm: the relearn set, and the attack too where a plan has more than one; the attack alone where it trains on no text.
     """
 
     cell: str
@@ -62,14 +66,15 @@ class Graph:
     audits: list[dict[str, Any]] = field(default_factory=list)
 
     def children(self, digest: str) -> list[Cell]:
-        """Return the cells that start from the state of a cell."""
-        return [c for c in self.cells.values() if c.parent == digest]
+        """Return the cells that need the state of a cell: they start from it, or look at theirs beside it."""
+        return [c for c in self.cells.values() if c.parent == digest or digest in c.beside.values()]
 
 
 def size_of(cell: Cell) -> float:
     """Return the expected work of a cell, in characters read or trained (training counts threefold)."""
     asked = sum(len(p.prompt) for a in cell.asks for p in a.probes)
-    steps: int = getattr(cell.action, "steps", 0)
+    # A task vector learns for `learn_steps`; the `steps` that it walks afterwards train nothing.
+    steps: int = getattr(cell.action, "learn_steps", getattr(cell.action, "steps", 0))
     rows = [r for rows in cell.data.values() for r in rows]
     mean = sum(len(r.text) for r in rows) / max(1, len(rows))
     if hasattr(cell.action, "batch_tokens"):

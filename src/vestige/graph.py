@@ -2,7 +2,8 @@
 
 A cell is addressed by the digest of everything that decides its result: parents by role, action with all fields and
 its `semantics`, data, seed, stop rule, torch version, device and arithmetic. Equal cells are computed once.
-Arms are generated per (attack, relearn set, fold, seed); nobody writes them by hand.
+Arms are generated per (attack, relearn set, fold, seed); nobody writes them by hand. An attack that trains on no text has one arm, not
+one for each relearn set: it stands in the design as a set of its own, called by the attack's name, without a relearn set.
 """
 
 from __future__ import annotations
@@ -108,21 +109,27 @@ class _Builder:
             self._ask(cell, self._at_rest())
         for role in attacked or self.source.plan.attacked:
             if role in states:
-                for number in range(len(self.source.plan.attacks)):
-                    for relearn_set in self.source.sets[group]:
-                        self._attack(Arm(states[role], role, seed), number, relearn_set, group)
+                for number, attack in enumerate(self.source.plan.attacks):
+                    reads = "relearn" in attack.action.made.needs
+                    for chosen in self.source.sets[group] if reads else (None,):
+                        self._attack(Arm(states[role], role, seed), number, chosen, group)
 
-    def _attack(self, rest: Arm, number: int, chosen: RelearnSet, group: Group) -> None:
-        """Add the folds of one (arm, attack, relearn set)."""
+    def _attack(self, rest: Arm, number: int, chosen: RelearnSet | None, group: Group) -> None:
+        """Add the folds of one (arm, attack, relearn set), or the one arm of an attack that trains on no text."""
         attack, seed = self.source.plan.attacks[number], rest.seed
         attack_seed = self._seed(seed, "attack")
         name = attack_name(self.source.plan, number)
+        asked = self.source.case.asked(group, wording="*")
+        if chosen is None:
+            cell = self._cell(f"{rest.role} · {name} · seed {seed}", attack.action, rest.cell, {}, attack_seed)
+            self._ask(cell, self._along(attack, asked, first_fold=True))
+            self.graph.arms.append(Arm(cell, rest.role, seed, name, name))
+            return
         where = chosen.name if len(self.source.plan.attacks) == 1 else f"{chosen.name} ({name})"
         for part, fold in enumerate(chosen.folds):
             label = f"{rest.role} · {where}/{part} · seed {seed}"
             cell = self._cell(label, attack.action, rest.cell, {"relearn": fold.rows}, attack_seed)
-            asked = set(fold.asks)
-            probes = tuple(p for p in self.source.case.asked(group, wording="*") if p.id in asked)
+            probes = tuple(p for p in asked if p.id in set(fold.asks))
             self._ask(cell, self._along(attack, probes, first_fold=part == 0))
             self.graph.arms.append(Arm(cell, rest.role, seed, name, where, chosen.name, part))
 

@@ -58,11 +58,18 @@ def fit(value: Any, hint: Any, where: str) -> Any:
 # What a number may be, by the name of its key: a name has one meaning in every table.
 _RANGES: tuple[tuple[frozenset[str], Callable[[float], bool], str], ...] = (
     (
-        frozenset("lr steps epochs batch_size batch_tokens every max_new workers scale beta bound forget".split()),
+        frozenset(
+            """lr steps epochs batch_size batch_tokens every max_new workers scale beta bound forget learn_steps alternates steering
+            strength""".split()
+        ),
         lambda x: x > 0,
         "a number above 0",
     ),
-    (frozenset("warmup adapter_rank block retain_weight".split()), lambda x: x >= 0, "0 or a number above it"),
+    (
+        frozenset("warmup adapter_rank block retain_weight layer group_size max_steps kl_weight power gamma".split()),
+        lambda x: x >= 0,
+        "0 or a number above it",
+    ),
     (frozenset({"delta"}), lambda x: 0 < x < 1, "a share between 0 and 1"),
     (frozenset({"utility_ratio", "known_min"}), lambda x: 0 < x <= 1, "a share above 0, at most 1"),
     # Every printed interval is one of 95 % or more: a looser one would make a PASS say less than it seems to.

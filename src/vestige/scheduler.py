@@ -6,8 +6,8 @@ import shutil
 
 from vestige.cells import Cell, size_of
 from vestige.lab.cell import Outcome, Question, Task
-from vestige.lab.tracing import Material, Trace
-from vestige.run_traces import material, trace_lines, traces_of
+from vestige.lab.tracing import Kept, Material, Rest, StateTrace, Trace
+from vestige.run_traces import material, reading_lines, rest, state_traces_of, trace_lines, traces_of
 from vestige.session import Session
 from vestige.workers import Job, Said
 
@@ -31,8 +31,9 @@ def _ready(session: Session) -> list[Cell]:
     for cell in session.graph.cells.values():
         if cell.digest in session.given or cell.digest in session.failed or not _wanted(session, cell):
             continue
-        waits_for = [c for c in (cell.parent, cell.steps_as) if c]
-        if all(_available(session, c, needs_state=c == cell.parent) for c in waits_for):
+        starts = [c for c in (cell.parent, *cell.beside.values()) if c]
+        waits_for = [*starts, cell.steps_as] if cell.steps_as else starts
+        if all(_available(session, c, needs_state=c in starts) for c in waits_for):
             ready.append(cell)
     return sorted(ready, key=lambda c: -_waiting(session, c))
 
@@ -61,7 +62,7 @@ def _waiting(session: Session, cell: Cell) -> float:
 
 def _job(session: Session, cell: Cell) -> Job:
     parent = session.graph.cells[cell.parent] if cell.parent else None
-    start = cell.model or (parent.model if parent and parent.model else str(session.state_folder(parent.digest if parent else "")))
+    start = cell.model or _where(session, cell.parent or "")
     remake = cell.digest in session.done
     questions = () if remake else tuple(Question(a.step, a.kind, a.probes) for a in cell.asks)
     stop = cell.stop
@@ -77,6 +78,7 @@ def _job(session: Session, cell: Cell) -> Job:
         stop.every if stop else 1,
         cell.stop_probes,
         *_looks(session, cell, remake=remake),
+        *_at_rest(session, cell),
     )
     start_digest = session.states[parent.digest][0] if parent else None
     save_to = session.state_folder(cell.digest) if cell.action and session.graph.children(cell.digest) else None
@@ -87,6 +89,19 @@ def _looks(session: Session, cell: Cell, *, remake: bool) -> tuple[tuple[tuple[s
     """Return the traces to be taken before a cell acts, and what they look at: one material for each of its arms."""
     arms = () if remake else session.traced.get(cell.digest, ())
     return traces_of(session.plan) if arms else (), tuple(material(session.case, session.sets, cell, arm) for arm in arms)
+
+
+def _where(session: Session, digest: str) -> str:
+    """Return the model that a cell is, or the folder in which its state is kept."""
+    return session.graph.cells[digest].model or str(session.state_folder(digest))
+
+
+def _at_rest(session: Session, cell: Cell) -> tuple[tuple[tuple[str, StateTrace], ...], Rest | None]:
+    """Return the traces of a cell that only looks into a state, and what they look at."""
+    if cell.digest not in session.looks:
+        return (), None
+    others = {role: Kept(_where(session, c), session.states[c][0]) for role, c in cell.beside.items()}
+    return state_traces_of(session.plan), rest(session.case, own=session.states[cell.parent or ""][0], others=others)
 
 
 def _heard(session: Session, said: Said) -> None:
@@ -116,6 +131,9 @@ def _done(session: Session, cell: Cell, outcome: Outcome) -> None:
         for arm, values in zip(session.traced[cell.digest], outcome.traces, strict=True):
             for line in trace_lines(arm, parent, values, traces_of(session.plan)):
                 session.recorder.ledger.add("measurement", line)
+    if cell.digest in session.looks:
+        for line in reading_lines(session.looks[cell.digest], session.states, outcome.readings, state_traces_of(session.plan)):
+            session.recorder.ledger.add("measurement", line)
     session.recorder.done(cell, outcome, kept=session.plan.run.keep_states)
     session.states[cell.digest] = (outcome.state, outcome.spent.steps)
     session.done.add(cell.digest)

@@ -15,7 +15,7 @@ from vestige.plan import Plan
 from vestige.progress import Progress
 from vestige.recording import Recorder
 from vestige.records import Case
-from vestige.run_traces import traced_arms
+from vestige.run_traces import Look, looks_of, traced_arms
 from vestige.workers import Pool
 from vestige.written_sets import Sets
 
@@ -43,6 +43,12 @@ class Session:
     failed: dict[str, str] = field(default_factory=dict)
     given: set[str] = field(default_factory=set)
     stopping: bool = False
+    looks: dict[str, Look] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Add the cells in which the arms at rest are looked into, if the plan asks for it."""
+        self.looks = looks_of(self.plan, self.case, self.graph, self.recorder.blobs.key)
+        self.graph.cells |= {digest: look.cell for digest, look in self.looks.items()}
 
     @cached_property
     def traced(self) -> Mapping[str, Sequence[Arm]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from vestige.desk.clauses import Clause, clauses
+from vestige.desk.clauses import Clause, clauses, tried
 from vestige.desk.evidence import AT_REST, Evidence, Place, ReadBlob, gather
 from vestige.desk.flags import Audited, flags
 from vestige.desk.levels import Question, combine
@@ -126,10 +126,11 @@ def claim(verdict: str, reasons: list[str], found: Findings, evidence: Evidence)
         return f"No verdict: {', '.join(r.replace('_', ' ') for r in reasons)}."
     if verdict == "PASS":
         than = "a model that never saw the data" if found.spec["control"] else "chance"
-        sets = sorted({a.set for a in found.attacks})
+        sets, others = tried(found)
+        after = [f"relearning with {', '.join(sets)}"] if sets else []
         return (
-            f"Less than {delta:.0%} of {_whole(found)} remains beyond {than}, before and after relearning with "
-            f"{', '.join(sets)}, up to the budget tried." + _asserted(found)
+            f"Less than {delta:.0%} of {_whole(found)} remains beyond {than}, before and after {', '.join(after + others)}, "
+            "up to the budget tried." + _asserted(found)
         )
     return " ".join(_fail_sentence(reason, found) for reason in reasons) + _asserted(found)
 
@@ -147,7 +148,8 @@ def _fail_sentence(reason: str, found: Findings) -> str:
         )
     verb = "came back" if reason == "revived" else "is there"
     than = "a model that never saw the data" if found.spec["control"] else "unrelated text"
-    return f"{_percent(best.excess)} of {_whole(found)} {verb}, beyond {than}, after relearning with {best.set} ({best.chosen} steps)."
+    after = f"relearning with {best.set} ({best.chosen} steps)" if best.relearn_set else best.attack
+    return f"{_percent(best.excess)} of {_whole(found)} {verb}, beyond {than}, after {after}."
 
 
 def _whole(found: Findings) -> str:
@@ -165,10 +167,12 @@ def _asserted(found: Findings) -> str:
 
 def _limits(evidence: Evidence, found: Findings) -> list[str]:
     """Return what the result does not show."""
-    sets = sorted({a.set for a in found.attacks}) or ["none"]
-    steps = max((s.step for a in found.attacks for s in a.steps), default=0)
+    sets, others = tried(found)
+    steps = max((s.step for a in found.attacks if a.relearn_set for s in a.steps), default=0)
+    beside = f" Beside them: {', '.join(others)}." if others else ""
     limits = [
-        f"Only these relearn sets were tried: {', '.join(sets)}; up to {steps} steps. Other texts, steps or attacks may do more.",
+        f"Only these relearn sets were tried: {', '.join(sets or ['none'])}; up to {steps} steps.{beside} Other texts, steps or attacks "
+        "may do more.",
         "No recovery found is not the same as erased.",
     ]
     if found.spec["knowledge"] == "pretrained":

@@ -99,7 +99,8 @@ def _decoys_not_at_chance(e: Evidence, a: Audited) -> str | None:
 def _unequal_tokens(e: Evidence, a: Audited) -> str | None:
     spent: dict[str, list[int]] = defaultdict(list)
     for arm in e.header["design"]:
-        if arm["role"] == a.findings.spec["subject"] and arm["set"] and arm["cell"] in e.done:
+        # An attack that trains on no text has no tokens to be equal in.
+        if arm["role"] == a.findings.spec["subject"] and arm["relearn_set"] and arm["cell"] in e.done:
             spent[arm["set"]].append(e.done[arm["cell"]]["tokens_trained"])
     means = {s: sum(t) / len(t) for s, t in spent.items()}
     if means and max(means.values()) > (1 + _TOKEN_TOLERANCE) * min(means.values()):

@@ -10,6 +10,11 @@ score at its step or at rest. Its covariates are means over the folds of the set
 Per covariate: Spearman's rho over the points, with an interval that resamples whole relearn sets (`stats/rank_correlation.py`). One
 set in several runs is one set: it is told by case, name and covariates. Each covariate is looked at by itself, and nothing is
 corrected for there being several. What a plan had traced inside the unlearned model (`[traces]`) is a covariate too.
+
+What was read in an arm at rest, before any attack, is the same for every set: there the points are states. A state's recovery is the mean
+over all sets it was attacked with, each at its own step; its group in the correlation is its digest, so that the same weights under several
+seeds count as one. Fewer than 20 distinct states give no correlation. All attacked roles enter, each a point: for one role alone, leave
+out the others. Recoveries are comparable only under equal sets and attacks: put runs together that share them.
 """
 
 from __future__ import annotations
@@ -35,6 +40,8 @@ Value = float | Missing
 Covariates = Mapping[str, Value]
 Traced = tuple[str, str, int]
 """Relearn set, attack and seed: which weights an attack trains decides what its trace looks at."""
+FEWEST_STATES = 20
+"""States below which no correlation of a trace with recovery is given."""
 _ROLE, _GROUP = "subject", "forget"
 _NOT_STORED = Missing("this ledger was written before covariates were stored")
 _NOT_TRACED = Missing("the plan of this run did not ask for this trace")
@@ -54,6 +61,18 @@ class Point:
 
 
 @dataclass(frozen=True)
+class StatePoint:
+    """What all relearn sets brought back from a state on average, and what had been read in it at rest; `state` is its digest."""
+
+    run: str
+    role: str
+    seed: int
+    state: str
+    recovery: Value
+    traces: Covariates
+
+
+@dataclass(frozen=True)
 class Prediction:
     """How well a covariate predicts recovery, and how many points lack one of the two."""
 
@@ -64,20 +83,29 @@ class Prediction:
 def predictions(points: Sequence[Point]) -> dict[str, Prediction]:
     """Return, for every covariate, how well it predicts recovery over the points."""
     names = dict.fromkeys([*COVARIATES, *(name for point in points for name in point.covariates)])
-    return {name: _prediction(points, name) for name in names}
+    return {name: _prediction([(p.identity, p.covariates.get(name, _NOT_TRACED), p.recovery) for p in points]) for name in names}
 
 
-def _prediction(points: Sequence[Point], name: str) -> Prediction:
+def state_predictions(points: Sequence[StatePoint]) -> dict[str, Prediction]:
+    """Return, for every trace of a state, how well it predicts recovery over states; Missing below `FEWEST_STATES` of them."""
+    names = dict.fromkeys(name for point in points for name in point.traces)
+    tables = {name: [(p.state, p.traces.get(name, _NOT_TRACED), p.recovery) for p in points] for name in names}
+    return {name: _prediction(table, fewest=FEWEST_STATES) for name, table in tables.items()}
+
+
+def _prediction(table: Iterable[tuple[str, Value, Value]], *, fewest: int = 0) -> Prediction:
+    """Return how well the second of each (group, covariate, recovery) predicts the third."""
     groups: dict[str, list[tuple[float, float]]] = defaultdict(list)
     lacking: list[Missing] = []
-    for point in points:
-        values = (point.covariates.get(name, _NOT_TRACED), point.recovery)
+    for group, *values in table:
         known = [v for v in values if not isinstance(v, Missing)]
         lacking += [v for v in values if isinstance(v, Missing)][:1]
         if len(known) == 2:
-            groups[point.identity].append((known[0], known[1]))
-    # Where nothing at all is known, the reason of the first is that of all that matters.
-    return Prediction(spearman(groups) if groups or not lacking else lacking[0], len(lacking))
+            groups[group].append((known[0], known[1]))
+    if lacking and not groups:  # where nothing at all is known, the reason of the first is that of all that matters
+        return Prediction(lacking[0], len(lacking))
+    few = len(groups) < fewest
+    return Prediction(Missing(f"{len(groups)} distinct states; at least {fewest} are needed") if few else spearman(groups), len(lacking))
 
 
 def points(folder: Path) -> list[Point]:
@@ -95,25 +123,68 @@ def points(folder: Path) -> list[Point]:
     return made
 
 
+def states(folder: Path) -> list[StatePoint]:
+    """Return a point for every arm of a run that was looked into at rest and attacked.
+
+    Raises:
+        LedgerError: no ledger, a damaged one, or a run in which no attacked arm was looked into.
+    """
+    lines, blobs = ledger.read_sound(folder / "ledger.jsonl"), Blobs(folder)
+    seen = _seen(lines)
+    alone = (gather(own, blobs.get) for own in lines_by_seed(lines).values())
+    made = [p for evidence in alone for p in _states(folder, evidence, seen)]
+    if not made:
+        raise LedgerError(f"{folder}: no attacked arm was looked into at rest; expected a plan with traces of states, such as 'cka'")
+    return made
+
+
+def _states(folder: Path, evidence: Evidence, seen: Mapping[tuple[str, int], dict[str, Line]]) -> Iterable[StatePoint]:
+    labels: dict[tuple[str, int], dict[str, None]] = defaultdict(dict)
+    for arm in evidence.header["design"]:
+        if arm["set"] and (arm["role"], arm["seed"]) in seen:
+            labels[arm["role"], arm["seed"]][arm["set"]] = None
+    for (role, seed), sets in labels.items():
+        traces = {name: _as_read(body) for name, body in seen[role, seed].items()}
+        state = next(iter(seen[role, seed].values()))["state"]
+        yield StatePoint(str(folder), role, seed, state, _mean([_recovery(evidence, role, label)[1] for label in sets]), traces)
+
+
+def _seen(lines: Iterable[Line]) -> dict[tuple[str, int], dict[str, Line]]:
+    """Return what was read in every arm at rest, by role and seed, then by trace; of lines written twice the later one."""
+    found: dict[tuple[str, int], dict[str, Line]] = defaultdict(dict)
+    for body in (line["body"] for line in lines if line["kind"] == "measurement"):
+        if body["name"] == "state_trace":
+            found[body["role"], body["seed"]][body["trace"]] = body
+    return found
+
+
+def _as_read(body: Mapping[str, Any]) -> Value:
+    """Return the number of a trace as it was written, or why there is none."""
+    return Missing(body["missing"]) if body["value"] is None else float(body["value"])
+
+
 def _points(folder: Path, evidence: Evidence, stored: Mapping[str, Covariates], traced: Mapping[Traced, Covariates]) -> Iterable[Point]:
     case = evidence.header["case"]
-    arms = {arm["set"]: arm for arm in evidence.header["design"] if arm["role"] == _ROLE and arm["set"]}
+    arms = {arm["set"]: arm for arm in evidence.header["design"] if arm["role"] == _ROLE and arm["relearn_set"]}
     for label, arm in arms.items():
-        step = _chosen(evidence, label)
+        step, recovery = _recovery(evidence, _ROLE, label)
         found = stored.get(arm["relearn_set"], dict.fromkeys(COVARIATES, _NOT_STORED))
         identity = digest([case["name"], case["version"], arm["relearn_set"], found])
-        recovery = step if isinstance(step, Missing) else _level(evidence, "test", [(1.0, _place(label, step)), (-1.0, at_rest(_ROLE))])
         seen = {**found, **traced.get((arm["relearn_set"], arm["attack"], arm["seed"]), {})}
-        yield Point(str(folder), label, arm["seed"], None if isinstance(step, Missing) else step, recovery, seen, identity)
+        yield Point(str(folder), label, arm["seed"], step, recovery, seen, identity)
 
 
-def _place(label: str, step: int) -> Place:
-    return Place(_ROLE, label, step)
+def _recovery(evidence: Evidence, role: str, label: str) -> tuple[int | None, Value]:
+    """Return the step chosen for a role under a relearn set, and what had come back by then on test clusters."""
+    step = _chosen(evidence, role, label)
+    if isinstance(step, Missing):
+        return None, step
+    return step, _level(evidence, "test", [(1.0, Place(role, label, step)), (-1.0, at_rest(role))])
 
 
-def _chosen(evidence: Evidence, label: str) -> int | Missing:
+def _chosen(evidence: Evidence, role: str, label: str) -> int | Missing:
     """Return the step of the highest score on selection clusters, the earliest of equals."""
-    levels = {step: _level(evidence, "selection", [(1.0, _place(label, step))]) for step in evidence.steps(_ROLE, label)}
+    levels = {step: _level(evidence, "selection", [(1.0, Place(role, label, step))]) for step in evidence.steps(role, label)}
     able = {step: level for step, level in levels.items() if not isinstance(level, Missing)}
     if able:
         return max(able, key=lambda step: (round(able[step], TIE), -step))
@@ -152,8 +223,7 @@ def _traced(lines: Iterable[Line]) -> dict[Traced, Covariates]:
     folds: dict[Traced, dict[str, dict[int, Value]]] = defaultdict(lambda: defaultdict(dict))
     for body in (line["body"] for line in lines if line["kind"] == "measurement"):
         if body["name"] == "trace" and body["group"] == _GROUP:
-            value = Missing(body["missing"]) if body["value"] is None else float(body["value"])
-            folds[body["set"], body["attack"], body["seed"]][body["trace"]][body["fold"]] = value
+            folds[body["set"], body["attack"], body["seed"]][body["trace"]][body["fold"]] = _as_read(body)
     return {where: {name: _mean(list(values.values())) for name, values in found.items()} for where, found in folds.items()}
 
 

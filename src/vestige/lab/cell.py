@@ -10,7 +10,7 @@ from typing import Any
 
 from vestige.lab import probes
 from vestige.lab.models import LanguageModel, Precision
-from vestige.lab.tracing import Material, Trace
+from vestige.lab.tracing import Beside, Material, Reading, Rest, StateTrace, Trace
 from vestige.lab.train import Spent
 from vestige.records import Missing, Probe, Record, Row
 
@@ -29,7 +29,10 @@ class Question:
 
 @dataclass(frozen=True)
 class Task:
-    """A cell as the lab sees it: `max_steps` overrides the action's own number of steps; before it acts, `traces` look at `materials`."""
+    """A cell as the lab sees it: `max_steps` overrides the action's own number of steps.
+
+    Before it acts, `traces` look at `materials`; a cell that only looks into a state has `looks` at it, on `rest`.
+    """
 
     action: Any
     data: Mapping[str, tuple[Row, ...]]
@@ -43,11 +46,13 @@ class Task:
     stop_probes: tuple[Probe, ...] = ()
     traces: tuple[tuple[str, Trace], ...] = ()
     materials: tuple[Material, ...] = ()
+    looks: tuple[tuple[str, StateTrace], ...] = ()
+    rest: Rest | None = None
 
 
 @dataclass
 class Outcome:
-    """What a cell gave: records by (step, kind), what it cost, who the model is at the end, and the traces of each material."""
+    """What a cell gave: records by (step, kind), what it cost, who the model is at the end, the traces of each material, the readings."""
 
     records: list[tuple[Step, str, list[Record]]] = field(default_factory=list)
     spent: Spent = field(default_factory=Spent)
@@ -56,6 +61,7 @@ class Outcome:
     weights: str = ""
     stop_scores: list[tuple[int, float]] = field(default_factory=list)
     traces: list[dict[str, float | Missing]] = field(default_factory=list)
+    readings: dict[str, dict[str, Reading]] = field(default_factory=dict)
 
 
 def carry_out(lm: LanguageModel, task: Task, *, score: Score, say: Callable[[int, int, float | None], None]) -> Outcome:
@@ -64,6 +70,9 @@ def carry_out(lm: LanguageModel, task: Task, *, score: Score, say: Callable[[int
     outcome = Outcome()
     traced = {material: {name: trace(lm, material) for name, trace in task.traces} for material in dict.fromkeys(task.materials)}
     outcome.traces = [traced[material] for material in task.materials]
+    if task.rest is not None:
+        beside = Beside(lm, task.rest)
+        outcome.readings = {name: dict(trace(lm, beside)) for name, trace in task.looks}
     if task.action is not None:
         action = task.action if task.max_steps is None else dataclasses.replace(task.action, steps=task.max_steps)
         total = action.steps_for(task.data) if hasattr(action, "steps_for") else action.steps

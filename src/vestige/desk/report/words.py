@@ -155,13 +155,13 @@ ENGLISH: dict[str, Any] = {
     "recovery": "What came back",
     "recovery_lead": "Each panel is one relearn set: text without the answers, on which copies of every "
     "model "
-    "were fine-tuned. Height is the {score} on the questions to forget: 1 is certain, 0 is chance. Bands "
+    "were fine-tuned; or one attack that needs no text. Height is the {score} on the questions to forget: 1 is certain, 0 is chance. Bands "
     "are 95 % "
     "intervals of the model, its control and the liar; the table below the panels has them all.",
     "recovery_limit": "fails above (control + δ·K)",
     "recovery_chosen": "step chosen on selection clusters",
     "recovery_axis": "step",
-    "recovery_panel": "{score} by fine-tuning step, relearn set {set}",
+    "recovery_panel": "{score} by step under {set}",
     "recovery_says": "{role}: {first} at step {start}, {last} at step {end}, highest {best} at step {at}.",
     "recovery_numbers": "All levels as numbers",
     "recovery_none": "No level was recorded.",
