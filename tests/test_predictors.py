@@ -232,6 +232,20 @@ def test_a_state_is_a_point_with_what_all_sets_brought_back_on_average(tmp_path:
     assert found["positive", 1].state == "state of positive/1"
 
 
+class WithoutText(Run):
+    """A run in which the attack that stands as set "b" trains on no text."""
+
+    def design(self) -> list[dict[str, Any]]:
+        return [{**arm, "relearn_set": None if arm["set"] == "b" else arm["relearn_set"]} for arm in super().design()]
+
+
+def test_an_attack_that_trains_on_no_text_is_no_relearning(tmp_path: Path) -> None:
+    folder = WithoutText(sets=("a", "b"), levels=RISES, test=5, selection=5, jitter=0.0, seeds=(0,)).write(
+        tmp_path / "run", [reading("subject", 0, 0.5)]
+    )
+    assert [p.recovery for p in states(folder)] == [pytest.approx(0.1)]
+
+
 def test_a_set_without_an_answer_makes_the_recovery_of_its_state_missing(tmp_path: Path) -> None:
     def tweak(at: At, score: float) -> float | None:
         return None if (at.set, at.role, at.seed, at.split, at.index) == ("b", "subject", 1, "test", 0) else score

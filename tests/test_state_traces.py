@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -518,3 +519,19 @@ def test_a_trace_gives_what_it_names_again_and_again_and_leaves_both_models_as_t
 def test_no_two_traces_have_a_reading_of_one_name_or_the_name_of_a_trace() -> None:
     names = [reading for kind in traces.AT_REST.values() for reading in kind.readings]  # type: ignore[attr-defined]
     assert len({*names, *traces.BEFORE_ATTACK}) == len(names) + len(traces.BEFORE_ATTACK)
+
+
+def test_the_page_on_traces_names_every_reading_and_its_example_runs() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "traces.md").read_text(encoding="utf-8")
+    for name, kind in traces.AT_REST.items():
+        assert f"| `{name}` |" in page
+        assert all(f"| `{reading}` |" in page for reading in kind.readings)  # type: ignore[attr-defined]
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(compile(code, "docs/traces.md", "exec"), {})  # our own page
+
+
+@pytest.mark.parametrize("name", traces.AT_REST)
+def test_a_trace_of_a_state_names_its_paper(name: str) -> None:
+    kind: Any = traces.AT_REST[name]
+    assert re.search(r"arXiv \d{4}\.\d{5}", kind.paper)
+    assert kind.semantics >= 1

@@ -127,4 +127,4 @@ def _value(value: Any) -> str:
         return "[" + ", ".join(map(_value, value)) + "]"
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # what JSON escapes, TOML escapes alike
-    return repr(value)
+    return str(value).lower() if isinstance(value, bool) else repr(value)

@@ -4,6 +4,7 @@ A cell is addressed by the digest of everything that decides its result: parents
 its `semantics`, data, seed, stop rule, torch version, device and arithmetic. Equal cells are computed once.
 Arms are generated per (attack, relearn set, fold, seed); nobody writes them by hand. An attack that trains on no text has one arm, not
 one for each relearn set: it stands in the design as a set of its own, called by the attack's name, without a relearn set.
+A tuning has an arm for each trial.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from hashlib import sha256
 from typing import Any
 
 from vestige.cells import Arm, Ask, Cell, Graph
+from vestige.errors import PlanError
 from vestige.plan import Attack, Choice, Plan, Step, Stop
+from vestige.plan_tuning import TuningPlan
 from vestige.records import Case, Group, Probe, RelearnSet, Row, canonical, plain
 
 # Seeds of the never-exposed twins: far from any seed of a plan, and from each other.
@@ -45,6 +48,9 @@ def build(source: Source) -> Graph:
     """Return the graph of a plan."""
     builder = _Builder(source, Graph())
     for seed in source.plan.seeds.values:
+        if isinstance(source.plan, TuningPlan):
+            builder.tuning_arms(source.plan, seed)
+            return builder.graph
         if source.plan.audits_a_checkpoint:
             builder.checkpoint_arms(seed)
         else:
@@ -61,13 +67,7 @@ class _Builder:
     def made_arms(self, seed: int) -> None:
         """Add the arms of a plan that learns (or takes pre-trained knowledge) and unlearns."""
         plan, case = self.source.plan, self.source.case
-        base = self.load("base", plan.models.name)
-        original, twins = base, {}
-        if plan.learn:
-            learn_seed = self._seed(seed, "learn")
-            original = self.act("original", plan.learn, base, {"train": case.forget + case.retain}, learn_seed)
-            for role, offset in (("never_exposed", TWIN_SEED), ("never_exposed_2", SECOND_TWIN_SEED)):
-                twins[role] = self.act(role, plan.learn, base, {"train": case.retain}, learn_seed + offset)
+        original, twins = self.learned(seed, {"never_exposed": TWIN_SEED, "never_exposed_2": SECOND_TWIN_SEED})
         states = {"original": original, **twins}
         rows = {"forget": case.forget, "retain": case.retain}
         unlearn_seed = self._seed(seed, "unlearn")
@@ -81,6 +81,38 @@ class _Builder:
             if step:
                 states[role] = self.act(role, step, original, rows, unlearn_seed)
         self.attacks(states, seed)
+
+    def learned(self, seed: int, twins: Mapping[str, int]) -> tuple[str, dict[str, str]]:
+        """Add the original, and never-exposed models by role and distance of their seeds; knowledge of pre-training has none."""
+        plan, case = self.source.plan, self.source.case
+        base = self.load("base", plan.models.name)
+        if not plan.learn:
+            return base, {}
+        learn_seed = self._seed(seed, "learn")
+        original = self.act("original", plan.learn, base, {"train": case.forget + case.retain}, learn_seed)
+        rows = {"train": case.retain}
+        return original, {role: self.act(role, plan.learn, base, rows, learn_seed + offset) for role, offset in twins.items()}
+
+    def tuning_arms(self, plan: TuningPlan, seed: int) -> None:
+        """Add the original, a never-exposed model and every trial, asked the selection probes alone: test probes are for the run after it.
+
+        Raises:
+            PlanError: there are no selection probes with distractors of what is to go, or of what is to stay.
+        """
+        case = self.source.case
+        chosen = tuple(p for p in case.probes if (p.split, p.wording) == ("selection", "primary") and p.distractors and p.group != "decoy")
+        for groups in (("forget",), ("retain", "utility")):
+            if not any(p.group in groups for p in chosen):
+                raise PlanError(f"[tune]: case {case.name!r} has no selection probes with distractors of {' or '.join(groups)}")
+        original, twins = self.learned(seed, {"never_exposed": TWIN_SEED})
+        rows, unlearn_seed = {"forget": case.forget, "retain": case.retain}, self._seed(seed, "unlearn")
+        for role, cell in {"original": original, **twins}.items():
+            self.graph.arms.append(Arm(cell, role, seed))
+            self._ask(cell, [Ask("end", "choice", chosen)])
+        for trial in plan.trials:
+            cell = self.act(trial.role, Step(trial.action), original, rows, unlearn_seed)
+            self.graph.arms.append(Arm(cell, trial.role, seed))
+            self._ask(cell, [Ask(step, "choice", chosen) for step in trial.looks])
 
     def checkpoint_arms(self, seed: int) -> None:
         """Add the arms of an audit of somebody's checkpoint: only the attack's seed varies."""

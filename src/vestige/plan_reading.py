@@ -60,7 +60,7 @@ _RANGES: tuple[tuple[frozenset[str], Callable[[float], bool], str], ...] = (
     (
         frozenset(
             """lr steps epochs batch_size batch_tokens every max_new workers scale beta bound forget learn_steps alternates steering
-            strength""".split()
+            strength trials looks""".split()
         ),
         lambda x: x > 0,
         "a number above 0",

@@ -141,7 +141,7 @@ def states(folder: Path) -> list[StatePoint]:
 def _states(folder: Path, evidence: Evidence, seen: Mapping[tuple[str, int], dict[str, Line]]) -> Iterable[StatePoint]:
     labels: dict[tuple[str, int], dict[str, None]] = defaultdict(dict)
     for arm in evidence.header["design"]:
-        if arm["set"] and (arm["role"], arm["seed"]) in seen:
+        if arm["relearn_set"] and (arm["role"], arm["seed"]) in seen:
             labels[arm["role"], arm["seed"]][arm["set"]] = None
     for (role, seed), sets in labels.items():
         traces = {name: _as_read(body) for name, body in seen[role, seed].items()}

@@ -3,6 +3,7 @@
 ledger.jsonl   the hash-chained record        blobs.jsonl, key   the texts it points to, and their key
 verdict.json   what follows from it           seal.json          its head, and the sha256 of the verdict
 report.html    the page people read
+A tuning has tuning.json in place of verdict.json, and tuning.md and tuning.svg in place of the page.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from vestige.desk.audit import audit
 from vestige.desk.costs import costs
 from vestige.desk.examples import examples
 from vestige.desk.report import ReportTexts, render
+from vestige.desk.report import tuning as pages
 from vestige.desk.rule import REVISION
+from vestige.desk.tuning import doubts, of_tuning, tuned
 from vestige.errors import LedgerError
 from vestige.ledger import Line
 
@@ -50,18 +53,34 @@ class Verified:
 
 
 def judge(folder: Path, *, reveal: bool = False) -> dict[str, Any]:
-    """Write verdict.json, seal.json and report.html as they follow from the ledger; return the verdict."""
+    """Write verdict.json, seal.json and report.html as they follow from the ledger; return the verdict, or what a tuning chose."""
     lines, blobs = _read(folder)
+    if of_tuning(lines):
+        result = tuned(lines)
+        _seal(folder, lines, result)
+        write_whole(folder / "tuning.md", pages.markdown(result).encode())
+        write_whole(folder / "tuning.svg", pages.figure(result).encode())
+        return result
     if blobs.shredded and (folder / "verdict.json").is_file():
         verdict = _standing(folder)
     else:
         verdict = audit(lines, blobs.get)
-        data = as_bytes(verdict)
-        write_whole(folder / "verdict.json", data)
-        seal = {"head": lines[-1]["sha"], "lines": len(lines), "verdict": hashlib.sha256(data).hexdigest()}
-        write_whole(folder / "seal.json", json.dumps(seal, indent=1).encode())
+        _seal(folder, lines, verdict)
     write_whole(folder / "report.html", _page(lines, blobs, verdict, reveal).encode())
     return verdict
+
+
+def _seal(folder: Path, lines: list[Line], judged: Mapping[str, Any]) -> None:
+    """Write what was judged, and the seal that says of which lines it is."""
+    data = as_bytes(judged)
+    write_whole(folder / _judged(lines), data)
+    seal = {"head": lines[-1]["sha"], "lines": len(lines), "verdict": hashlib.sha256(data).hexdigest()}
+    write_whole(folder / "seal.json", json.dumps(seal, indent=1).encode())
+
+
+def _judged(lines: list[Line]) -> str:
+    """Return the name of the file that holds what follows from the lines."""
+    return "tuning.json" if of_tuning(lines) else "verdict.json"
 
 
 def _standing(folder: Path) -> dict[str, Any]:
@@ -135,7 +154,10 @@ def verify(folder: Path) -> Verified:
     _check_seal(folder, lines, found)
     blobs = Blobs(folder)
     _check_texts(folder, lines, blobs, found)
-    _check_verdict(folder, lines, blobs, found)
+    if of_tuning(lines):
+        _check_tuning(folder, lines, found)
+    else:
+        _check_verdict(folder, lines, blobs, found)
     return found
 
 
@@ -172,8 +194,16 @@ def _check_seal(folder: Path, lines: list[Line], found: Verified) -> None:
             f"seal.json was made for {seal.get('lines')!r} lines ending in {str(seal.get('head'))[:12]!r}; "
             f"the ledger has {len(lines)} ending in {str(head)[:12]!r}"
         )
-    if (folder / "verdict.json").is_file() and _sha256(folder / "verdict.json") != seal.get("verdict"):
-        found.problems.append("verdict.json is not the one that was sealed")
+    name = _judged(lines)
+    if (folder / name).is_file() and _sha256(folder / name) != seal.get("verdict"):
+        found.problems.append(f"{name} is not the one that was sealed")
+
+
+def _check_tuning(folder: Path, lines: list[Line], found: Verified) -> None:
+    written = _json(folder / "tuning.json", found)
+    if written is not None:
+        found.verdict = "tuned"
+        found.problems += doubts(written, lines)
 
 
 def _check_verdict(folder: Path, lines: list[Line], blobs: Blobs, found: Verified) -> None:

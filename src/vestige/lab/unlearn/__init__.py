@@ -1,7 +1,8 @@
 """The table of unlearning methods, and of the reference points an audit is set against.
 
 A method takes `forget` and, where its equation says so, `retain` rows. `Mask` makes the liar and `Noise` the broken
-model: neither is a way to unlearn, both are controls.
+model: neither is a way to unlearn, both are controls. `space` of a method holds the few fields that `vestige tune` searches, each
+with its lowest and highest value; a plan may name others.
 """
 
 from __future__ import annotations

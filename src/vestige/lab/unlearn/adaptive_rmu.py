@@ -42,6 +42,7 @@ class AdaptiveRMU:
     semantics: ClassVar[int] = 1
     needs: ClassVar[tuple[str, ...]] = ("forget", "retain")
     paper: ClassVar[str] = "Huu-Tien et al. 2024, arXiv 2408.06223"
+    space: ClassVar[dict[str, tuple[float, float]]] = {"lr": (1e-5, 1e-3), "scale": (1.0, 20.0), "retain_weight": (10.0, 3000.0)}
 
     def objective(self, seen: Mapping[str, losses.Activations], direction: Tensor) -> Tensor:
         """Return the loss of one forget batch and one retain batch; `direction` is u, (D,)."""

@@ -30,6 +30,7 @@ class GradientAscent:
     semantics: ClassVar[int] = 1
     needs: ClassVar[tuple[str, ...]] = ("forget",)
     paper: ClassVar[str] = "Jang et al. 2022, arXiv 2210.01504"
+    space: ClassVar[dict[str, tuple[float, float]]] = {"lr": (2e-6, 1e-4)}
 
     def __call__(self, lm: LanguageModel, data: Data, *, seed: int, on_step: OnStep) -> Spent:
         """Unlearn `data["forget"]`."""

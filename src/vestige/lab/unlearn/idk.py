@@ -35,6 +35,7 @@ class IDK:
     semantics: ClassVar[int] = 1
     needs: ClassVar[tuple[str, ...]] = ("forget", "retain")
     paper: ClassVar[str] = "Maini et al. 2024, arXiv 2401.06121"
+    space: ClassVar[dict[str, tuple[float, float]]] = {"lr": (1e-5, 2e-4), "retain_weight": (0.3, 5.0)}
 
     def objective(self, scored: Mapping[str, losses.Scored]) -> Tensor:
         """Return the loss of one batch of refusals and one retain batch."""

@@ -37,6 +37,7 @@ class KLMinimisation:
     semantics: ClassVar[int] = 1
     needs: ClassVar[tuple[str, ...]] = ("forget", "retain")
     paper: ClassVar[str] = "Maini et al. 2024, arXiv 2401.06121"
+    space: ClassVar[dict[str, tuple[float, float]]] = {"lr": (1e-5, 2e-4), "retain_weight": (0.3, 5.0)}
 
     def objective(self, seen: Mapping[str, Any]) -> Tensor:
         """Return the loss of `Scored` forget rows and `Predicted` retain rows."""

@@ -36,6 +36,7 @@ class NPO:
     semantics: ClassVar[int] = 1
     needs: ClassVar[tuple[str, ...]] = ("forget", "retain")
     paper: ClassVar[str] = "Zhang et al. 2024, arXiv 2404.05868"
+    space: ClassVar[dict[str, tuple[float, float]]] = {"lr": (1e-5, 2e-4), "beta": (0.03, 1.0), "retain_weight": (0.3, 5.0)}
 
     def objective(self, scored: Mapping[str, losses.Scored]) -> Tensor:
         """Return the loss of one forget batch and one retain batch."""

@@ -41,6 +41,7 @@ class RMU:
     semantics: ClassVar[int] = 1
     needs: ClassVar[tuple[str, ...]] = ("forget", "retain")
     paper: ClassVar[str] = "Li et al. 2024, arXiv 2403.03218"
+    space: ClassVar[dict[str, tuple[float, float]]] = {"lr": (1e-5, 1e-3), "steering": (2.0, 100.0), "retain_weight": (10.0, 3000.0)}
 
     def objective(self, seen: Mapping[str, losses.Activations], direction: Tensor) -> Tensor:
         """Return the loss of one forget batch and one retain batch; `direction` is u, (D,)."""

@@ -43,6 +43,7 @@ class SCRUB:
     semantics: ClassVar[int] = 1
     needs: ClassVar[tuple[str, ...]] = ("forget", "retain")
     paper: ClassVar[str] = "Kurmanji et al. 2023, arXiv 2302.09880"
+    space: ClassVar[dict[str, tuple[float, float]]] = {"lr": (1e-5, 2e-4), "max_steps": (5, 20), "kl_weight": (0.1, 10.0)}
 
     def objective(self, predicted: Mapping[str, losses.Predicted]) -> Tensor:
         """Return the loss of a forget batch (a max step) or of a retain batch (a min step)."""

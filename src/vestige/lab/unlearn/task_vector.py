@@ -35,6 +35,7 @@ class TaskVector:
     semantics: ClassVar[int] = 1
     needs: ClassVar[tuple[str, ...]] = ("forget",)
     paper: ClassVar[str] = "Ilharco et al. 2022, arXiv 2212.04089"
+    space: ClassVar[dict[str, tuple[float, float]]] = {"lr": (2e-5, 5e-4), "learn_steps": (5, 60)}
 
     def __call__(self, lm: LanguageModel, data: Data, *, seed: int, on_step: OnStep) -> Spent:
         """Unlearn `data["forget"]`."""

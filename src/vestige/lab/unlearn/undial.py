@@ -37,6 +37,7 @@ class UNDIAL:
     semantics: ClassVar[int] = 1
     needs: ClassVar[tuple[str, ...]] = ("forget",)
     paper: ClassVar[str] = "Dong et al. 2024, arXiv 2402.10052"
+    space: ClassVar[dict[str, tuple[float, float]]] = {"lr": (2e-5, 5e-4), "strength": (2.0, 30.0)}
 
     def objective(self, predicted: Mapping[str, losses.Predicted]) -> Tensor:
         """Return the loss of one forget batch."""

@@ -35,6 +35,7 @@ class WGA:
     semantics: ClassVar[int] = 1
     needs: ClassVar[tuple[str, ...]] = ("forget", "retain")
     paper: ClassVar[str] = "Wang et al. 2025, arXiv 2502.19301"
+    space: ClassVar[dict[str, tuple[float, float]]] = {"lr": (1e-5, 2e-4), "power": (0.3, 4.0), "retain_weight": (0.3, 5.0)}
 
     def objective(self, scored: Mapping[str, losses.Scored]) -> Tensor:
         """Return the loss of one forget batch and one retain batch."""
