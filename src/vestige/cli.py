@@ -182,8 +182,11 @@ def audit(quiet: bool, as_json: bool, out: Path, **options: Any) -> None:
 
 
 def _show(verdict: dict[str, Any], folder: Path, as_json: bool) -> None:
-    from vestige.desk.report import summary
+    from vestige.desk.report import summary, tuning
 
+    if verdict["schema"].startswith("vestige.tuning/"):
+        click.echo(json.dumps(verdict, indent=1) if as_json else tuning.text(verdict))
+        return
     click.echo(json.dumps(verdict, indent=1) if as_json else summary(verdict))
     if not as_json:
         click.echo(f"report: {folder / 'report.html'}")

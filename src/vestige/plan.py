@@ -106,6 +106,8 @@ def resolve(document: Mapping[str, Any], *, folder: Path = Path(".")) -> Plan:
     parts = {key: build(kind, doc.pop(key, {}), key) for key, kind in _PARTS.items()}
     parts["writer"] = build(Writer, doc.pop("writer"), "writer") if "writer" in doc else None
     _known_traces(parts["traces"].names, known.traces)
+    if "tune" in doc:
+        raise PlanError("[tune]: this plan is for `vestige tune`; what `vestige run` takes are the plans of its folder tuned/")
     if doc:
         key = next(iter(doc))
         raise PlanError(f"unknown key {key!r}: {nearest(key, _TOP)}")

@@ -137,7 +137,7 @@ class Leaks:
 
 @dataclass(frozen=True)
 class Traces:
-    """What is measured inside the unlearned model before it is attacked, by name."""
+    """What is measured inside the unlearned model before it is attacked, and in every arm at rest, by name."""
 
     names: tuple[str, ...] = ()
 
