@@ -233,3 +233,16 @@ def test_the_command_shows_the_trials_first_and_the_choices_after(
     assert json.loads(CliRunner().invoke(main, ["tune", str(plan), "--out", str(copy), "--quiet", "--json"]).output) == result_of(calm)
     checked = CliRunner().invoke(main, ["verify", str(copy)])
     assert (checked.exit_code, "verdict tuned: sound" in checked.output) == (0, True)
+
+
+def test_report_shows_a_tuning_again(calm: Path) -> None:
+    shown = CliRunner().invoke(main, ["report", str(calm)])
+    assert shown.exit_code == 0
+    assert "npo" in shown.stdout
+    assert json.loads(CliRunner().invoke(main, ["report", str(calm), "--json"]).stdout) == result_of(calm)
+
+
+def test_run_says_which_command_a_tuning_plan_is_for(plan: Path) -> None:
+    result = CliRunner().invoke(main, ["run", str(plan), "--quiet"])
+    assert result.exit_code == 4
+    assert "vestige tune" in result.stderr
