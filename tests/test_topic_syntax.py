@@ -7,7 +7,7 @@ import pytest
 from synthetic import At, Run
 from vestige.desk.evidence import gather
 from vestige.desk.stats.intervals import Estimate
-from vestige.desk.topic_syntax import Design, level, steps
+from vestige.desk.topic_syntax import Design, difference, level, steps
 
 DESIGN = Design("ss", "so", "os", "oo")
 # At step 4: topic = (.8 + .4 - .5 - .3) / 2 = .2; syntax = (.8 + .5 - .4 - .3) / 2 = .3; interaction = (.8 - .4) - (.5 - .3) = .2.
@@ -39,6 +39,16 @@ def test_levels_stand_in_the_order_of_the_design() -> None:
     other = level(evidence(), "more", 4, score="choice")
     assert isinstance(other, Estimate)
     assert other.value == pytest.approx(0.6, abs=0.01)
+
+
+def test_a_difference_is_that_of_two_sets_at_one_step() -> None:
+    """0.6 under the set beside the four, 0.3 where neither topic nor syntax is the same."""
+    found = difference(evidence(), ("more", "oo"), 4, score="choice")
+    assert isinstance(found, Estimate)
+    assert found.value == pytest.approx(0.3, abs=0.01)
+    turned = difference(evidence(), ("oo", "more"), 4, score="choice")
+    assert isinstance(turned, Estimate)
+    assert turned.value == pytest.approx(-0.3, abs=0.01)
 
 
 def test_an_effect_is_as_wide_as_clusters_disagree_about_it() -> None:

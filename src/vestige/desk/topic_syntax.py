@@ -62,6 +62,12 @@ def level(evidence: Evidence, set_: str, step: int, *, score: str, split: str = 
     return _number(evidence, Question(score, "forget", split), [(1.0, Place(_ROLE, set_, step))])
 
 
+def difference(evidence: Evidence, sets: tuple[str, str], step: int, *, score: str, split: str = "test") -> Number:
+    """Return how much more comes back under the first set than under the second, paired by probe, at one step."""
+    first, second = (Place(_ROLE, set_, step) for set_ in sets)
+    return _number(evidence, Question(score, "forget", split), [(1.0, first), (-1.0, second)])
+
+
 def _step(evidence: Evidence, question: Question, design: Design, step: int) -> Step:
     places = [Place(_ROLE, set_, step) for set_ in design]
     levels = tuple(_number(evidence, question, [(1.0, place)]) for place in places)
