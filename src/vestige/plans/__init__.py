@@ -6,5 +6,5 @@ from importlib.resources import files
 
 
 def text_of(name: str) -> str:
-    """Return the text of a built-in plan ("capitals" or "customers")."""
+    """Return the text of a built-in plan ("capitals", "customers" or "selftest")."""
     return files("vestige.plans").joinpath(f"{name}.toml").read_text(encoding="utf-8")

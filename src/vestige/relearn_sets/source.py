@@ -1,21 +1,22 @@
 """Rows that a case carries for this purpose: public text, other people in the same form, unrelated sentences.
 
 Paper: the public-information setting of Hu et al. 2024, arXiv 2406.13356, §2.2 and §4; unrelated text is the
-relevance control of its §6.
+relevance control of its §6. The source "forget" is the forget set itself: no benign text, every probe it answers is set apart as
+leaked, but what published work relearns on when it asks how robust a metric is (arXiv 2506.12618).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vestige.errors import DataError, nearest
+from vestige.candidates import asked, one_fold, pool
 from vestige.recipe_request import ANYTHING, Request
-from vestige.records import Case, Fold, RelearnSet
+from vestige.records import Case, RelearnSet
 
 
 @dataclass(frozen=True)
 class SourceRows:
-    """All rows of one of the case's sources; every probe of the group is asked."""
+    """All rows of one of the case's sources, or of "forget" or "retain"; every probe of the group is asked."""
 
     source: str
 
@@ -25,7 +26,4 @@ class SourceRows:
         Raises:
             DataError: the case has no such source.
         """
-        if self.source not in case.sources:
-            raise DataError(f"source: case {case.name!r} has no source {self.source!r}; {nearest(self.source, case.sources)}")
-        probes = case.asked(request.group, wording="*")
-        return RelearnSet(self.source, "source", (Fold(case.sources[self.source], tuple(p.id for p in probes)),))
+        return one_fold(self.source, "source", pool(case, (self.source,), request, "source"), asked(case, request, "source"))
