@@ -28,6 +28,7 @@ from vestige.lab.traces.fisher_overlap import FisherOverlap, fisher, overlap
 from vestige.lab.traces.logit_lens import LogitLens, median_depth, seen_through
 from vestige.lab.traces.patching_depth import PatchingDepth, depth_score, drops_of, share_dropped
 from vestige.lab.traces.pca_shift import PCAShift, shift_and_similarity
+from vestige.lab.traces.spectral_fingerprint import fingerprint, gap, share
 from vestige.lab.traces.weight_delta import WeightDelta, effective_rank, singular_values
 from vestige.lab.tracing import Beside, Kept, Reading, Rest
 from vestige.lab.train import blocks, trainable
@@ -535,3 +536,31 @@ def test_a_trace_of_a_state_names_its_paper(name: str) -> None:
     kind: Any = traces.AT_REST[name]
     assert re.search(r"arXiv \d{4}\.\d{5}", kind.paper)
     assert kind.semantics >= 1
+
+
+# --- spectral fingerprint ---------------------------------------------------------------------------------------------
+
+
+def test_the_share_of_the_first_direction_by_hand() -> None:
+    # Centred: (±2, 0) and (0, ±1): variances 8/4 and 2/4, so 8/10 lies along the first.
+    assert share(torch.tensor([[3.0, 1.0], [-1.0, 1.0], [1.0, 2.0], [1.0, 0.0]]).double()) == pytest.approx(0.8)
+    assert isinstance(share(torch.ones(3, 2).double()), Missing)
+
+
+def test_the_gap_is_cohens_d_along_the_direction_that_parts_both_sides() -> None:
+    # Along x: forget 9, 11 (mean 10, variance 1), retain -9, -11; d = 20 / 1. Across it, nothing of the first direction.
+    forget, retain = torch.tensor([[9.0, 0.1], [11.0, -0.1]]).double(), torch.tensor([[-9.0, 0.1], [-11.0, -0.1]]).double()
+    assert gap(forget, retain) == pytest.approx(20, rel=1e-3)
+    assert gap(forget, forget) == pytest.approx(0)
+
+
+def test_a_fingerprint_does_not_change_under_rotation_shift_and_scale() -> None:
+    torch.manual_seed(0)
+    forget, retain = torch.randn(20, 6).double(), torch.randn(30, 6).double() + 1
+    turn = torch.linalg.qr(torch.randn(6, 6).double())[0]
+    turned = fingerprint(3 * forget @ turn + 5, 3 * retain @ turn + 5)
+    assert turned == pytest.approx(fingerprint(forget, retain))
+    # and it does change when one side alone is pressed on a line, as steering to one direction does
+    flat = forget.clone()
+    flat[:, 1:] *= 0.01
+    assert fingerprint(flat, retain)[0] > 0.9 > fingerprint(forget, retain)[0]

@@ -14,6 +14,7 @@ from vestige.lab.traces.logit_lens import LogitLens
 from vestige.lab.traces.loss_ratio import LossRatio
 from vestige.lab.traces.patching_depth import PatchingDepth
 from vestige.lab.traces.pca_shift import PCAShift
+from vestige.lab.traces.spectral_fingerprint import SpectralFingerprint
 from vestige.lab.traces.weight_delta import WeightDelta
 
 BEFORE_ATTACK: dict[str, type] = {"gradient_cosine": GradientCosine, "loss_ratio": LossRatio}
@@ -24,6 +25,7 @@ AT_REST: dict[str, type] = {
     "logit_lens": LogitLens,
     "patching_depth": PatchingDepth,
     "pca_shift": PCAShift,
+    "spectral_fingerprint": SpectralFingerprint,
     "weight_delta": WeightDelta,
 }
 TABLE: dict[str, type] = {**BEFORE_ATTACK, **AT_REST}
