@@ -46,7 +46,7 @@ def predicted(folders: Sequence[Path]) -> str:
         f"from {min(known):.2f} to {max(known):.2f}."
     )
     rows = [[f"`{name}`", *correlation(found[name])] for name in order]
-    return f"{said}\n\n{table(['trace', "Spearman's rho with recovery", '95 % interval', 'states'], rows)}"
+    return f"{said}\n\n" + table(["trace", "Spearman's rho with recovery", "95 % interval", "states"], rows)
 
 
 def rho(found: predictors.Prediction) -> float:
@@ -72,14 +72,15 @@ def classified(folders: Sequence[Path]) -> str:
     if isinstance(made, Missing):
         return f"missing: {made.reason}"
     unlearned = sum(s.unlearned for s in states)
+    groups = made.groups
     said = (
-        f"{unlearned} unlearned models and {len(states) - unlearned} others, each judged by models of other runs and seeds: area under the ROC "
-        f"curve {shown(made.ranks)}; in {made.groups.value:.2f} ({made.groups.low:.2f} to {made.groups.high:.2f}) of {made.groups.n} groups all "
-        f"models are told rightly. Readings: {', '.join(f'`{f}`' for f in made.features)}."
+        f"{unlearned} unlearned models and {len(states) - unlearned} others, each judged by models of other runs and seeds: area under the "
+        f"ROC curve {shown(made.ranks)}; in {groups.value:.2f} ({groups.low:.2f} to {groups.high:.2f}) of {groups.n} groups all models are "
+        f"told rightly. Readings: {', '.join(f'`{f}`' for f in made.features)}."
     )
     areas = [(folder.name, role, of) for folder in folders for role, of in trace_classifier.of_what(folder)]
     rows = [[name, role, "missing" if isinstance(of, Missing) else shown(of)] for name, role, of in areas]
-    return f"{said}\n\n{table(['run', 'model', 'forgotten told from retained people (AUC)'], rows)}"
+    return f"{said}\n\n" + table(["run", "model", "forgotten told from retained people (AUC)"], rows)
 
 
 def shown(of: Area) -> str:

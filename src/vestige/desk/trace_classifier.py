@@ -5,8 +5,8 @@ Question of Chen et al. 2025, arXiv 2506.14003. Only readings that need no other
 Has it been unlearned: nearest class mean. Features are standardised by mean and standard deviation of the training states. A state's score
 is its squared distance to the mean of the states that were not unlearned minus that to the mean of those that were, and above 0 says
 "unlearned". Nothing of its own run and seed has a part in the means a state is judged by. A group of one run and seed counts as right if
-all of its states are: a share with exact bounds. Beside it stands the area under the ROC curve of the scores; where there is nothing to
-find it lies below 1/2 on average (leaving one out takes a state's own noise from the mean of its kind), so only its lower limit says anything.
+all of its states are: a share with exact bounds. Beside it stands the area under the ROC curve of the scores; where there is nothing
+to find it lies below 1/2 on average (a state's own noise is missing from the mean of its kind), so only its lower limit says anything.
 
 Of what: with s_c the choice score of a cluster at rest, the area P(s of a retained cluster > s of a forgotten one) + P(equal) / 2: 1/2
 where what was forgotten does not stand out from what was kept, 1 where it does entirely.
