@@ -349,9 +349,9 @@ def test_all_json_parses_and_nothing_else_is_on_stdout(plan: Path, finished: Pat
         "list": (),
         "doctor": (),
     }
-    # `audit --json` is `run --json`: both end in one function; an audit takes a whole run. `tune` and `selftest`: tests of their own.
+    # `audit --json` is `run --json`: both end in one function; an audit takes a whole run. `tune`, `selftest`, `judge`: tests of their own.
     with_json = {v for v, c in main.commands.items() if any(p.name == "as_json" for p in c.params)}
-    assert with_json == {*calls, "audit", "tune", "selftest"}
+    assert with_json == {*calls, "audit", "tune", "selftest", "judge"}
     printed = {verb: json.loads(CliRunner().invoke(main, [verb, *arguments, "--json"]).stdout) for verb, arguments in calls.items()}
     assert all(isinstance(value, dict) for value in printed.values())
     assert printed["run"] == printed["report"] == json.loads((finished / "verdict.json").read_bytes())
