@@ -25,6 +25,7 @@ from vestige.lab.residual import after_blocks, answer_logp, batches, last_norm, 
 from vestige.lab.traces.cka import CKA, linear_cka
 from vestige.lab.traces.curvature import Curvature, along_gradient
 from vestige.lab.traces.fisher_overlap import FisherOverlap, fisher, overlap
+from vestige.lab.traces.gradnorm import GradNorm, norms
 from vestige.lab.traces.logit_lens import LogitLens, median_depth, seen_through
 from vestige.lab.traces.patching_depth import PatchingDepth, depth_score, drops_of, share_dropped
 from vestige.lab.traces.pca_shift import PCAShift, shift_and_similarity
@@ -564,3 +565,31 @@ def test_a_fingerprint_does_not_change_under_rotation_shift_and_scale() -> None:
     flat = forget.clone()
     flat[:, 1:] *= 0.01
     assert fingerprint(flat, retain)[0] > 0.9 > fingerprint(forget, retain)[0]
+
+
+# --- gradient norms ---------------------------------------------------------------------------------------------------
+
+
+def test_a_gradient_norm_is_the_mean_over_weight_tensors_of_one_answers_own(lm: LanguageModel) -> None:
+    found = norms(lm, FORGET[:3])
+    assert not isinstance(found, Missing)
+    for row, norm in zip(FORGET[:3], found, strict=True):
+        parameters = trainable(lm, "all_but_embeddings")
+        batch = answers(lm, [row])
+        (-score_batch(lm, batch).logp.mean()).backward()
+        due = [0.0 if p.grad is None else math.sqrt(float((p.grad.double() ** 2).sum())) for p in parameters]
+        for p in parameters:
+            p.grad = None
+        lm.model.requires_grad_(False)
+        assert norm == pytest.approx(sum(due) / len(due), rel=1e-4)
+
+
+def test_gradient_norms_of_two_sides_of_the_same_rows_are_not_told_apart(lm: LanguageModel) -> None:
+    found = GradNorm(rows=6)(lm, Beside(lm, Rest(FORGET, WORDS, FORGET)))
+    assert value(found, "gradnorm_auc") == 0.5
+    assert value(found, "gradnorm_forget") == value(found, "gradnorm_retain") > 0
+
+
+def test_without_retain_rows_there_is_no_gradient_norm_to_set_beside(lm: LanguageModel) -> None:
+    found = GradNorm()(lm, Beside(lm, Rest(FORGET, WORDS, ())))
+    assert all(isinstance(reading.value, Missing) for reading in found.values())

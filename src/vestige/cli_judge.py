@@ -21,7 +21,7 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
     "  vestige judge runs/mine --with qwen@http://127.0.0.1:8000/v1 --dry-run\n"
     "  vestige judge runs/mine --with qwen@http://127.0.0.1:8000/v1\n"
     "  vestige judge runs/mine --judge similarity --with path/to/embedding-model\n"
-    "  vestige judge runs/mine                            # what was judged so far, and how far judges agree",
+    "  vestige judge runs/mine --json",
 )
 @click.argument("folder", type=_FOLDER)
 @click.option("--judge", "name", default="same_answer", show_default=True, help="same_answer, entailment or similarity (docs/metrics.md).")

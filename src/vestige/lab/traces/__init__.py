@@ -10,6 +10,7 @@ from vestige.lab.traces.cka import CKA
 from vestige.lab.traces.curvature import Curvature
 from vestige.lab.traces.fisher_overlap import FisherOverlap
 from vestige.lab.traces.gradient_cosine import GradientCosine
+from vestige.lab.traces.gradnorm import GradNorm
 from vestige.lab.traces.logit_lens import LogitLens
 from vestige.lab.traces.loss_ratio import LossRatio
 from vestige.lab.traces.patching_depth import PatchingDepth
@@ -22,6 +23,7 @@ AT_REST: dict[str, type] = {
     "cka": CKA,
     "curvature": Curvature,
     "fisher_overlap": FisherOverlap,
+    "gradnorm": GradNorm,
     "logit_lens": LogitLens,
     "patching_depth": PatchingDepth,
     "pca_shift": PCAShift,
