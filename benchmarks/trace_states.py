@@ -1,4 +1,4 @@
-"""Which trace predicts recovery? Capitals unlearned by nine methods to three depths each, every trace read at rest, then relearned.
+"""Which trace predicts recovery? Capitals unlearned by eight methods to three depths each, every trace read at rest, then relearned.
 
 Each state is a run of its own in OUT: the built-in capitals plan with another [unlearn], two of its relearn sets, three steps to ask
 at, and all traces of states. Rates and steps were chosen on nothing: what matters is that the states differ. Again = resume.
@@ -27,7 +27,6 @@ METHODS: dict[str, dict[str, Any]] = {
     "wga": {"lr": 1e-5, "retain_weight": 0.3},
     "dpo": {"lr": 1e-5, "retain_weight": 0.3},
     "undial": {"lr": 4e-5},
-    "scrub": {"lr": 1e-5},
     "rmu": {"lr": 1e-4, "retain_weight": 100.0},
 }
 STEPS = (6, 9, 14)
