@@ -28,6 +28,7 @@ test: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 test-slow: $(VENV)/.demo $(VENV)/.dev
+	$(PIP) --editable '.[lab,dev,reference]'
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow
 
 check: $(VENV)/.dev
