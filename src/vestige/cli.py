@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from vestige import __version__, cli_cases, cli_relearn_sets, cli_tune
+from vestige import __version__, cli_cases, cli_measure, cli_relearn_sets, cli_tune
 from vestige.cli_errors import Verbs
 from vestige.text import terminal_safe
 
@@ -92,6 +92,7 @@ def init(file: Path, example: str, case_folder: Path | None, **options: Any) -> 
 main.add_command(cli_cases.case)
 main.add_command(cli_relearn_sets.relearn_set)
 main.add_command(cli_tune.tune)
+main.add_command(cli_measure.measure)
 
 
 @main.command(
