@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from vestige import __version__, cli_cases, cli_judge, cli_relearn_sets, cli_selftest, cli_tune
+from vestige import __version__, cli_cases, cli_judge, cli_measure, cli_relearn_sets, cli_selftest, cli_tune
 from vestige.cli_errors import Verbs
 from vestige.text import terminal_safe
 
@@ -94,6 +94,7 @@ main.add_command(cli_relearn_sets.relearn_set)
 main.add_command(cli_tune.tune)
 main.add_command(cli_selftest.selftest)
 main.add_command(cli_judge.judge)
+main.add_command(cli_measure.measure)
 
 
 @main.command(

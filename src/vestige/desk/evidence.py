@@ -19,6 +19,23 @@ AT_REST = 0
 
 
 @dataclass(frozen=True, slots=True)
+class Tables:
+    """The metrics that records are scored by, by name: those of a record's candidates, and those of what was said."""
+
+    tokens: Mapping[str, metrics.OfTokens]
+    texts: Mapping[str, metrics.OfText]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all metrics."""
+        return (*self.tokens, *self.texts)
+
+
+# What every audit reads.
+AUDITED = Tables(metrics.TABLE, {"keyword": lambda said, expected: float(metrics.says(said, expected))})
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where a score was taken: a role, the relearn set it was attacked with (None: at rest), and the step."""
 
@@ -71,8 +88,8 @@ class Evidence:
         ]
 
 
-def gather(lines: Iterable[Mapping[str, Any]], read_blob: ReadBlob) -> Evidence:
-    """Read the lines that count: those of cells with a `cell_done`.
+def gather(lines: Iterable[Mapping[str, Any]], read_blob: ReadBlob, *, tables: Tables = AUDITED) -> Evidence:
+    """Read the lines that count, those of cells with a `cell_done`, and score their records by `tables`.
 
     Raises:
         LedgerError: there is no header.
@@ -89,7 +106,7 @@ def gather(lines: Iterable[Mapping[str, Any]], read_blob: ReadBlob) -> Evidence:
     probes = {about["probe"]: about for about in header["probes"]}
     counted = [(kind, body) for kind in ("score_tokens", "answer") for body in by_kind[kind] if body["cell"] in done]
     evidence = Evidence(header, {}, probes, states, done, failed, _leaks(by_kind["measurement"], header["design"]), "")
-    evidence.scores = _scores(counted, header["design"], read_blob)
+    evidence.scores = _scores(counted, header["design"], read_blob, tables)
     bodies = [body for _, body in counted] + list(states.values()) + by_kind["measurement"]
     evidence.digest = digest(sorted({canonical(body).decode() for body in bodies}))
     for arm in header["design"]:
@@ -125,7 +142,7 @@ def _leaks(measurements: Iterable[Body], design: Iterable[Body]) -> dict[tuple[s
 
 
 def _scores(
-    counted: Iterable[tuple[str, Body]], design: Iterable[Body], read_blob: ReadBlob
+    counted: Iterable[tuple[str, Body]], design: Iterable[Body], read_blob: ReadBlob, by: Tables
 ) -> dict[str, dict[Place, dict[str, list[Value]]]]:
     """Score every counted record once, then file it under each role its cell plays."""
     roles: dict[str, list[Body]] = defaultdict(list)
@@ -138,7 +155,7 @@ def _scores(
         if key in seen:
             continue
         seen.add(key)
-        values = _values(kind, body, read_blob)
+        values = _values(kind, body, read_blob, by)
         for arm in roles[body["cell"]]:
             if (arm["attack"] is None) != (body["step"] == "end"):
                 continue
@@ -146,17 +163,19 @@ def _scores(
             for name, value in values.items():
                 tables[name][place][body["probe"]].append(value)
     return {name: {place: dict(table) for place, table in places.items()} for name, places in tables.items()} | {
-        name: {} for name in (*metrics.TABLE, "keyword") if name not in tables
+        name: {} for name in by.names if name not in tables
     }
 
 
-def _values(kind: str, body: Body, read_blob: ReadBlob) -> dict[str, Value]:
+def _values(kind: str, body: Body, read_blob: ReadBlob, by: Tables) -> dict[str, Value]:
     if kind == "score_tokens":
         if body["missing"]:
-            return {name: Missing(body["missing"]) for name in metrics.TABLE}
-        return {name: score(body["candidates"]) for name, score in metrics.TABLE.items()}
+            return {name: Missing(body["missing"]) for name in by.tokens}
+        return {name: score(body["candidates"]) for name, score in by.tokens.items()}
+    if not by.texts:
+        return {}
     texts = [read_blob(ref) for ref in (body["text"], *body["expected"])]
     said, expected = texts[0], [t for t in texts[1:] if t is not None]
     if body["missing"] or said is None or len(expected) != len(texts) - 1:
-        return {"keyword": Missing(body["missing"] or "the texts were shredded")}
-    return {"keyword": float(metrics.says(said, expected))}
+        return {name: Missing(body["missing"] or "the texts were shredded") for name in by.texts}
+    return {name: score(said, expected) for name, score in by.texts.items()}

@@ -7,17 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from vestige.desk.evidence import AT_REST, Evidence, Place, Value
+from vestige.desk.metrics import SHARES, UNBOUNDED
 from vestige.desk.stats import intervals, widened
 from vestige.desk.stats.intervals import Estimate
 from vestige.records import Missing
 
 # Digits to which means are compared: sums of equal shares in another order differ in the last bits.
 TIE = 9
-
-# Scores of 0 or 1: a level of one cannot be negative.
-_SHARES = frozenset({"keyword", "imprint"})
-# No bounds, so no interval that takes them for shares.
-_UNBOUNDED = frozenset({"answer_logp"})
 
 
 @dataclass(frozen=True)
@@ -84,8 +80,14 @@ def combine(evidence: Evidence, question: Question, terms: Sequence[tuple[float,
             continue
         total = sum(weight * v for (weight, _), v in zip(terms, numbers, strict=True))
         clusters[evidence.probes[probe]["cluster"]].append(total)
-    signed = question.score not in _SHARES or any(weight < 0 for weight, _ in terms)
-    return Clusters(dict(clusters), missing, signed, minus, question.score not in _UNBOUNDED)
+    signed = question.score not in SHARES or any(weight < 0 for weight, _ in terms)
+    return Clusters(dict(clusters), missing, signed, minus, question.score not in UNBOUNDED)
+
+
+def paired(evidence: Evidence, question: Question, places: Sequence[Place]) -> tuple[list[dict[str, list[float]]], int]:
+    """Return the scores by cluster at each place, of the same probes in one order, and how many probes lack one of them."""
+    found = [combine(evidence, question, [(float(i == j), place) for j, place in enumerate(places)]) for i in range(len(places))]
+    return [clusters.values for clusters in found], found[0].missing
 
 
 def at_rest(role: str) -> Place:

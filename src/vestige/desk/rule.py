@@ -98,8 +98,8 @@ class Judge:
         """Measure everything the rule asks for, and find the reasons to FAIL."""
         known = self._known()
         scale = known.value if isinstance(known, Estimate) and known.value > 0 else 1.0
-        rest = self._difference(at_rest(self.subject), self._control(None, 0))
-        bounded = self._difference(at_rest(self.subject), self._control(None, 0, absolute=True))
+        rest = self._difference(at_rest(self.subject), self.held_against(None, 0))
+        bounded = self._difference(at_rest(self.subject), self.held_against(None, 0, absolute=True))
         imprint, share = self._imprint()
         found = Findings(
             self.spec,
@@ -130,7 +130,7 @@ class Judge:
         terms = [(1.0, at_rest(original))] + ([(-1.0, at_rest(self.control))] if self.control else [])
         return combine(self.evidence, self._question(), terms).estimate(alpha=self.rule["alpha"])
 
-    def _control(self, set_: str | None, step: int, *, absolute: bool = False) -> Place | None:
+    def held_against(self, set_: str | None, step: int, *, absolute: bool = False) -> Place | None:
         """Return where the control's score is read; None stands for chance, 0."""
         if self.control:
             return Place(self.control, set_, step)
@@ -160,20 +160,20 @@ class Judge:
         able = [(round(s.selection, TIE), -s.step, s) for s in steps if not isinstance(s.selection, Missing)]
         best = max(able, key=itemgetter(0, 1))[2] if able else None
         # Nothing to hold it against, nothing to claim: neither a control nor another set that is unrelated.
-        candidate = self._control(set_, 0) is not None
+        candidate = self.held_against(set_, 0) is not None
         if best is None:
             return Attacked(attack, set_, relearn_set, steps, None, Missing("no step was measured"), Clusters({}, 0), candidate)
         return Attacked(attack, set_, relearn_set, steps, best.step, best.excess, self._rise(set_, best.step), candidate)
 
     def _step(self, set_: str, step: int, scale: float) -> Step:
-        place, control = Place(self.subject, set_, step), self._control(set_, step)
+        place, control = Place(self.subject, set_, step), self.held_against(set_, step)
         alpha = self.rule["alpha"]
         selection = self._difference(place, control, "selection").mean
         level = combine(self.evidence, self._question(), [(1.0, place)]).estimate(alpha=alpha)
         return Step(
             step,
             self._estimate(self._difference(place, control), scale),
-            self._estimate(self._difference(place, self._control(set_, step, absolute=True)), scale),
+            self._estimate(self._difference(place, self.held_against(set_, step, absolute=True)), scale),
             level,
             combine(self.evidence, self._question(), [(1.0, control)]).estimate(alpha=alpha) if control else None,
             selection if isinstance(selection, Missing) else selection / scale,
@@ -182,7 +182,7 @@ class Judge:
     def _rise(self, set_: str, step: int) -> Clusters:
         """Return the subject's rise since t = 0 minus the control's, per probe."""
         terms = [(1.0, Place(self.subject, set_, step)), (-1.0, at_rest(self.subject))]
-        control = self._control(set_, step)
+        control = self.held_against(set_, step)
         if control:
             terms += [(-1.0, control), (1.0, at_rest(control.role))]
         return combine(self.evidence, self._question(), terms)
@@ -232,7 +232,7 @@ class Judge:
         for a in found.attacks:
             if a.candidate and a.chosen is not None:
                 place = Place(self.subject, a.set, a.chosen)
-                differences[f"{a.attack}/{a.set}"] = self._difference(place, self._control(a.set, a.chosen))
+                differences[f"{a.attack}/{a.set}"] = self._difference(place, self.held_against(a.set, a.chosen))
         tests = {name: self._low(clusters, scale) for name, clusters in differences.items()}
         if isinstance(found.imprint, Estimate):
             tests["imprint"] = self._low(imprint, 1.0)

@@ -101,6 +101,15 @@ TEXTS: dict[str, OfText] = {
     "off_language": off_language,
 }
 
+# Scores in [0, 1]: a level of one cannot be negative.
+SHARES = frozenset(
+    """imprint keyword probability normalised_probability truth_ratio_closeness truth_ratio_margin truth_share accuracy
+accuracy_per_token accuracy_per_byte exact_memorisation extraction_strength rouge_1_recall rouge_1_precision rouge_1_f1
+rouge_l_recall rouge_l_precision rouge_l_f1 longest_run_share exact_match repetition off_language""".split()
+)
+# No bounds, so no interval that takes them for shares. (`choice` lies in [-1, 1].)
+UNBOUNDED = frozenset({*TOKENS, *TEXTS} - SHARES - {"choice"})
+
 # Numbers of two sets of scores: members and others, unlearned and retained.
 SETS: dict[str, OfSets] = {
     "auc": auc,
@@ -128,9 +137,13 @@ def score(records: Sequence[Record]) -> float:
 __all__ = [
     "MEMBERSHIP",
     "SETS",
+    "SHARES",
     "TABLE",
     "TEXTS",
     "TOKENS",
+    "UNBOUNDED",
+    "OfText",
+    "OfTokens",
     "answer_logp",
     "choice",
     "model_utility",

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from vestige.desk.stats.intervals import Estimate
+from vestige.desk.stats.recovery import Recovered
 from vestige.records import Missing
 
 Curve = Mapping[int, float | Missing]
@@ -100,9 +101,9 @@ def _interval(name: str, found: Crossing | Missing) -> tuple[int, int] | Missing
     return found.after, found.at
 
 
-def least_budget(recovery: Mapping[int, Estimate | Missing], threshold: float) -> int | Missing:
+def least_budget(recovery: Mapping[int, Estimate | Recovered | Missing], threshold: float) -> int | Missing:
     """Return the smallest budget whose recovery has a lower bound at the threshold or above."""
-    known = {budget: r for budget, r in sorted(recovery.items()) if isinstance(r, Estimate)}
+    known = {budget: r for budget, r in sorted(recovery.items()) if not isinstance(r, Missing)}
     lost = f"; {len(recovery) - len(known)} budgets have no estimate" if len(known) < len(recovery) else ""
     if not known:
         return Missing("no budget has an estimate")

@@ -87,13 +87,14 @@ def survival(facts: Facts, *, alpha: float = ALPHA) -> Survival | Missing:
     times = [_time(c) for c in known]
     steps = []
     rows = zip(curve.quantiles, curve.probabilities, bands.low.probabilities, bands.high.probabilities, strict=True)
-    for step, alive, low, high in rows:
+    for at, alive, low, high in rows:
+        step = int(at)
         at_risk = sum(t >= step for t in times)
         if not 0 < alive < 1:  # Greenwood's variance is 0 or undefined there; all, or none, of those at risk is a share
             found = share(at_risk if alive == 1 else 0, at_risk, alpha=alpha)
             assert not isinstance(found, Missing)
             low, high = found.low, found.high
-        steps.append(Step(int(step), float(alive), float(low), float(high), at_risk, sum(c.at == step for c in known)))
+        steps.append(Step(step, float(alive), float(low), float(high), at_risk, sum(c.at == step for c in known)))
     return Survival(tuple(steps), len(known), sum(c.at is None for c in known), len(facts) - len(known))
 
 
