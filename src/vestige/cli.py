@@ -123,10 +123,14 @@ def plan(file: Path, as_json: bool) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--out", type=_FOLDER, help="The run's folder (default: runs/NAME).")
 @click.option("--key-from", type=_FOLDER, help="Take the key of another run, to get the same digests.")
+@click.option("--reuse", type=_FOLDER, help="Take over from another run every cell that is equal (and its key).")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.option("--json", "as_json", is_flag=True, help="Print verdict.json.")
-def run(file: Path, out: Path | None, key_from: Path | None, quiet: bool, as_json: bool) -> None:
+def run(file: Path, out: Path | None, key_from: Path | None, reuse: Path | None, quiet: bool, as_json: bool) -> None:
     """Carry out a plan. Again = resume; finished = no-op. Ctrl-C stops after the cells under way.
+
+    A plan that differs in a method, a relearn set or an attack need not learn its models again: --reuse takes over what is equal from
+    a run that has begun or is finished, with its weights if that plan says [run] keep_states = true.
 
     Exit codes: 0 PASS, 1 FAIL, 2 error or incomplete, 3 INCONCLUSIVE, 4 bad plan or usage, 130 interrupted.
     """
@@ -135,7 +139,9 @@ def run(file: Path, out: Path | None, key_from: Path | None, quiet: bool, as_jso
 
     resolved = plans.load(file)
     folder = out or Path("runs") / resolved.name
-    verdict = runner.run(resolved, folder, key_from=key_from, quiet=quiet)
+    if key_from and reuse:
+        raise click.UsageError("--key-from and --reuse: the key comes with what is reused; leave --key-from out")
+    verdict = runner.run(resolved, folder, key_from=key_from, reuse=reuse, quiet=quiet)
     _show(verdict, folder, as_json)
 
 

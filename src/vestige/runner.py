@@ -28,13 +28,16 @@ from vestige.run_relearn_sets import check_set, helpers_of
 from vestige.scheduler import carry_out
 from vestige.screening import case_of_run
 from vestige.session import Interrupted, Session, StopsGently
+from vestige.taking_over import take_over
 from vestige.v_information import Score
 from vestige.workers import Pool
 from vestige.written_sets import PRICED, Sets, sets_of
 
 
-def run(plan: Plan, folder: Path, *, key_from: Path | None = None, quiet: bool = False) -> dict[str, Any]:
+def run(plan: Plan, folder: Path, *, key_from: Path | None = None, reuse: Path | None = None, quiet: bool = False) -> dict[str, Any]:
     """Carry out `plan` in `folder` and return the verdict; again = resume; finished = no-op.
+
+    `reuse` is another run, whose key is taken and whose equal cells are not computed again.
 
     Raises:
         RunError: a cell failed, the disk is full, or another process writes this run; Interrupted: Ctrl-C.
@@ -44,10 +47,10 @@ def run(plan: Plan, folder: Path, *, key_from: Path | None = None, quiet: bool =
     ledger = Ledger(folder / "ledger.jsonl")
     try:
         _refuse_other_plan(ledger, plan, folder)
-        blobs = _texts(folder, ledger, key_from)
+        blobs = _texts(folder, ledger, reuse or key_from)
         finished = bool(ledger.lines) and ledger.lines[-1]["kind"] == "end"
         if not (finished and blobs.shredded):
-            _work(plan, folder, Recorder(ledger, blobs, plan.ask), quiet, finished=finished)
+            _work(plan, folder, Recorder(ledger, blobs, plan.ask), quiet, reuse, finished=finished)
     finally:
         ledger.close()
     return run_folder.judge(folder)
@@ -91,7 +94,7 @@ def _refuse_other_inputs(session: Session) -> None:
         raise PlanError(f"{session.folder}: the probes of the case changed since this run began; choose another --out")
 
 
-def _work(plan: Plan, folder: Path, recorder: Recorder, quiet: bool, *, finished: bool) -> None:
+def _work(plan: Plan, folder: Path, recorder: Recorder, quiet: bool, reuse: Path | None, *, finished: bool) -> None:
     """Do what is left of a run; of a finished one, only make sure that it is still the run of this plan."""
     progress = Progress(total=1.0, quiet=quiet)
     pool = Pool(plan.run.workers, metrics.score)
@@ -104,6 +107,9 @@ def _work(plan: Plan, folder: Path, recorder: Recorder, quiet: bool, *, finished
         if finished:
             return
         _begin(session, helpers.count, score)
+        if reuse:
+            progress.note(f"{take_over(session, reuse)} cells are taken over from {reuse}")
+        progress.total = sum(size_of(c) for c in graph.cells.values() if c.digest not in session.done)
         with StopsGently(session):
             carry_out(session)
     finally:
@@ -138,7 +144,6 @@ def _begin(session: Session, count: Callable[[str], int], score: Score | Missing
     reused = sum(1 for c in session.graph.cells if c in session.done)
     if reused:
         session.progress.note(f"resuming: {reused} of {len(session.graph.cells)} cells are done")
-    session.progress.total = sum(size_of(c) for c in session.graph.cells.values() if c.digest not in session.done)
 
 
 def _finish(session: Session) -> None:
