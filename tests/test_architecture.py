@@ -18,7 +18,7 @@ ABOVE = """plan plan_parts plan_reading cells graph runner session scheduler scr
 demo checkpoint pricing catalogue checkup cli cli_errors progress
 case_summary cli_cases writer written_sets never_exposed recording_relearn run_traces
 relearn_set_making relearn_set_files relearn_set_summary cli_relearn_sets
-plan_tuning trials tune cli_tune""".split()
+plan_tuning trials tune cli_tune cli_measure plan_power""".split()
 LOW = frozenset(
     """records errors text ledger blobs target leaks leak_search leak_forms leak_values numerals spelling traced word_edges word_index
 near_duplicates longest_runs v_information similarity recipe_request candidates passages endpoints endpoint_replies model_text
@@ -92,7 +92,7 @@ def test_no_import_cycles() -> None:
         visit(name, ())
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["report", "--help"], ["verify", "--help"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["report", "--help"], ["verify", "--help"], ["measure", "--help"]])
 def test_help_does_not_import_torch(arguments: list[str]) -> None:
     code = (
         "import sys; from vestige.cli import main\n"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from scipy import stats
 
-from vestige.desk.stats.cluster_bootstrap import Bootstrapped, bootstrap
+from vestige.desk.stats.cluster_bootstrap import Bootstrapped, bootstrap, bootstrap_two
 from vestige.desk.stats.cluster_means import cluster_means
 from vestige.desk.stats.equivalence import Equivalence, equivalent
 from vestige.desk.stats.kolmogorov_smirnov import Compared, two_samples
@@ -265,3 +265,29 @@ def test_samples_that_were_not_asked_the_same_are_not_compared() -> None:
     says = "subject, twin and original were not asked the same probes"
     assert closer(single(0.1, 0.2), single(0.1), single(0.1, 0.2)) == Missing(says)
     assert closer({"a": [0.1]}, {"a": [0.1, 0.2]}, {"a": [0.1]}) == Missing(says)
+
+
+# ---- bootstrap of two groups
+
+
+def gap(first: Any, second: Any) -> float:
+    return fmean(fmean(values) for values in first) - fmean(fmean(values) for values in second)
+
+
+def test_two_groups_are_each_drawn_by_themselves() -> None:
+    # The second group is one constant: what its draws add to the difference is 0, so the bounds are the first group's less 0.5.
+    first = single(*[x / 20 for x in range(20)])
+    alone, both = bootstrap(first, seed=1), bootstrap_two(first, single(0.5, 0.5, 0.5), gap, seed=1)
+    assert isinstance(alone, Bootstrapped)
+    assert isinstance(both, Bootstrapped)
+    assert both.value == pytest.approx(alone.value - 0.5)
+    assert (both.low, both.high) == pytest.approx((alone.low - 0.5, alone.high - 0.5), abs=0.02)
+    assert both.n == 23
+
+
+@pytest.mark.parametrize(("clusters", "says"), DEGENERATE)
+def test_two_groups_need_two_clusters_each(clusters: Clusters, says: str) -> None:
+    for pair in ((clusters, single(0.1, 0.2)), (single(0.1, 0.2), clusters)):
+        found = bootstrap_two(*pair, gap)
+        assert isinstance(found, Missing)
+        assert says in found.reason

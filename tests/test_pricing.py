@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 import json
 import tomllib
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from vestige import plan_power
 from vestige.cases.customers import Customers
 from vestige.errors import ModelError
 from vestige.plan import resolve
@@ -126,3 +128,35 @@ def test_short_times_are_in_seconds(seconds: int, says: str) -> None:
 def test_a_model_that_is_not_there_is_an_error_of_the_price_already() -> None:
     with pytest.raises(ModelError, match="no such folder"):
         price(resolve({**document(), "model": {"name": "not/there/at/all"}}))
+
+
+def test_a_plan_says_what_its_test_clusters_can_show() -> None:
+    # 18 people of four probes, 72 / (1 + 3 / 2) = 28.8 effective ones. sigma^2 = (0.25 + 0.09) (1 + 3 / 2) / 4 = 0.2125, Student's t of 17
+    # degrees of freedom at 0.025 is 2.1098: half width 2.1098 x 0.46098 / sqrt(18) = 0.2292. Of nothing: 1 - 0.025^(1 / 28.8) = 0.1202.
+    found = price(resolve(document()))["sees"]
+    assert (found["test_clusters"], found["test_probes"], found["n_eff"], found["n_min"]) == (18, 72, 28.8, 17)
+    assert found["half_width"] == pytest.approx(0.2292, abs=1e-4)
+    assert found["half_width_of_nothing"] == pytest.approx(0.1202, abs=1e-4)
+    # t sigma / sqrt(C) <= 0.05 with t near 1.967: C >= (1.967 x 0.46098 / 0.05)^2 = 328.9.
+    assert found["clusters_for_within"] == 329
+
+
+def test_the_tree_says_it_in_words() -> None:
+    shown = tree(price(resolve(document())))
+    assert (
+        "18 test clusters, 72 probes: a difference shows to within ±23 points (subject at 50%, control at 10%); 329 clusters to see"
+        in shown
+    )
+    assert "the upper bound is 12 points; 28.8 effective probes, a PASS needs 17: enough" in shown
+
+
+def test_too_few_probes_for_a_pass_are_said_before_the_run() -> None:
+    # At delta = 0.05 it takes 72 (docs of the rule).
+    assert "28.8 effective probes, a PASS needs 72: NOT enough" in tree(price(resolve({**document(), "rule": {"delta": 0.05}})))
+
+
+def test_one_cluster_shows_nothing() -> None:
+    case = Customers(values_seed=10, forget=24)()
+    probes = tuple(replace(p, cluster="one") if p.group == "forget" else p for p in case.probes)
+    found = plan_power.sees(replace(case, probes=probes), resolve(document()).rule)
+    assert plan_power.lines(found) == ["1 test clusters, 72 probes: 1 test clusters; an interval needs two or more"]

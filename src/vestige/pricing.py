@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from vestige import plan_power
 from vestige.cells import Cell, size_of
 from vestige.plan import Plan
 from vestige.runner import graph_of
@@ -36,6 +37,7 @@ def price(plan: Plan) -> dict[str, Any]:
         "digest": plan.digest(),
         "case": case.name,
         "probes": len(case.probes),
+        "sees": plan_power.sees(case, plan.rule),
         "relearn_sets": [{"name": s.name, "folds": len(s.folds), "rows": [len(f.rows) for f in s.folds]} for s in sets["forget"]],
         "cells": cells,
         "audits": [f"{a['name']}: {a['subject']} against {a['control'] or 'chance and unrelated text'}" for a in graph.audits],
@@ -65,6 +67,7 @@ def tree(priced: dict[str, Any]) -> str:
     for root in (c for c in priced["cells"] if c["parent"] is None):
         lines += _branch(root, priced["cells"], 0)
     lines += ["", *(f"audit {a}" for a in priced["audits"])]
+    lines += plan_power.lines(priced["sees"])
     seconds, workers = priced["seconds"], priced["workers"]
     took = f"{seconds} s" if seconds < 120 else f"{seconds / 60:.0f} min"
     lines.append(

@@ -170,10 +170,13 @@ class Returned:
         }
 
     def _crossed(self, curve: dict[int, Place] | Missing) -> Crossing | Missing:
-        if isinstance(curve, Missing) or isinstance(self.threshold, Missing):
-            return curve if isinstance(curve, Missing) else self.threshold
+        threshold = self.threshold
+        if isinstance(curve, Missing):
+            return curve
+        if isinstance(threshold, Missing):
+            return threshold
         means = {step: combine(self.evidence, self.question, [(1.0, place)]).mean for step, place in curve.items()}
-        return crossing(means, self.threshold)
+        return crossing(means, threshold)
 
     def _survival(self, set_: str, steps: Sequence[int]) -> Shown:
         """Return the survival of the subject's facts and of the control's, and the log-rank test between them."""
@@ -187,9 +190,11 @@ class Returned:
         return {"survival": shown[0], "control_survival": shown[1], "log_rank": plain_value(test)}
 
     def _facts(self, curve: dict[int, Place] | Missing) -> dict[str, Crossing | Missing] | Missing:
-        if isinstance(curve, Missing) or isinstance(self.threshold, Missing):
-            return curve if isinstance(curve, Missing) else self.threshold
         threshold = self.threshold
+        if isinstance(curve, Missing):
+            return curve
+        if isinstance(threshold, Missing):
+            return threshold
         levels, _ = paired(self.evidence, self.question, list(curve.values()))
         return {c: crossing({s: fmean(level[c]) for s, level in zip(curve, levels, strict=True)}, threshold) for c in levels[0]}
 

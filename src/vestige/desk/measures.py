@@ -25,7 +25,7 @@ from vestige.desk.comes_back import SHARE, Returned, plain_value
 from vestige.desk.evidence import Evidence, Place, ReadBlob, Tables, gather
 from vestige.desk.levels import Question, at_rest, combine
 from vestige.desk.rule import Judge
-from vestige.desk.stats.cluster_bootstrap import bootstrap
+from vestige.desk.stats.cluster_bootstrap import bootstrap_two
 from vestige.desk.stats.intervals import Estimate, as_json
 from vestige.desk.tuning import of_tuning
 from vestige.errors import LedgerError, UsageError, nearest
@@ -35,7 +35,6 @@ SCHEMA = "vestige.measures/1"
 ALL = Tables(metrics.TOKENS, metrics.TEXTS)
 _SETS = ("auc", "forget_quality")
 _OUTSIDE = "decoy"
-_INSIDE, _OTHER = 1.0, 0.0
 _DRAWS = 1_000
 
 Line = Mapping[str, Any]
@@ -71,7 +70,7 @@ class Wanted:
         names |= {"log_truth_ratio"} if "forget_quality" in self.metrics else set()
         if not self.metrics:
             return ALL
-        return Tables(*({n: m for n, m in table.items() if n in names} for table in (ALL.tokens, ALL.texts)))
+        return Tables({n: m for n, m in ALL.tokens.items() if n in names}, {n: m for n, m in ALL.texts.items() if n in names})
 
     @property
     def sets(self) -> tuple[str, ...]:
@@ -214,19 +213,21 @@ def _auc(evidence: Evidence, role: str, score: str) -> Shown:
     found = metrics.SETS["auc"](inside.values(), outside.values())
     if isinstance(found, Missing):
         return {"estimate": plain_value(found)}
-    # A cluster says first on which side it stands; only what is drawn as a whole keeps its side.
-    clusters: dict[str, list[float]] = {}
-    for side, values in ((_INSIDE, inside), (_OTHER, outside)):
-        for probe, value in values.items():
-            if not isinstance(value, Missing):
-                clusters.setdefault(f"{side}{evidence.probes[probe]['cluster']}", [side]).append(value)
-    drawn = bootstrap(clusters, _area, alpha=evidence.header["rule"]["alpha"], draws=_DRAWS)
+    members, others = (_by_cluster(evidence, values) for values in (inside, outside))
+    drawn = bootstrap_two(members, others, _area, alpha=evidence.header["rule"]["alpha"], draws=_DRAWS)
     bounds = {"no_interval": drawn.reason} if isinstance(drawn, Missing) else {"low": drawn.low, "high": drawn.high}
     return {"estimate": {"value": found.value, **bounds, "n": found.n, "missing": found.missing}}
 
 
-def _area(clusters: Sequence[Sequence[float]]) -> float:
-    """Return the AUC of drawn clusters, each of which says first on which side it stands; NaN where one side was not drawn."""
-    sides = [[x for side, *values in clusters if side == which for x in values] for which in (_INSIDE, _OTHER)]
-    found = metrics.SETS["auc"](*sides)
+def _by_cluster(evidence: Evidence, values: Mapping[str, float | Missing]) -> dict[str, list[float]]:
+    clusters: dict[str, list[float]] = {}
+    for probe, value in values.items():
+        if not isinstance(value, Missing):
+            clusters.setdefault(evidence.probes[probe]["cluster"], []).append(value)
+    return clusters
+
+
+def _area(members: Sequence[Sequence[float]], others: Sequence[Sequence[float]]) -> float:
+    """Return the AUC of drawn clusters."""
+    found = metrics.SETS["auc"](*([x for values in side for x in values] for side in (members, others)))
     return math.nan if isinstance(found, Missing) else found.value

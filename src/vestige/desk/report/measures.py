@@ -52,9 +52,8 @@ class Notes:
 def text(found: Shown, *, names: Sequence[str] = (), width: int = 100) -> str:
     """Return everything that was measured as lines of at most `width` columns; no names: the short list, and what it leaves out."""
     shown = found["metrics"] if names else [n for n in SHORT if n in found["metrics"]]
-    lines = [
-        f"{found['run']} · case {found['case']} · forget probes, primary wording, test clusters; 95 % intervals over clusters; *n: n probes without"
-    ]
+    what = "forget probes, primary wording, test clusters; 95 % intervals over clusters; *n: n probes without"
+    lines = [f"{found['run']} · case {found['case']} · {what}"]
     places = dict.fromkeys((row["set"], row["step"], row["at"]) for row in found["arms"])
     for place in sorted(places, key=lambda p: (p[0] is not None, p[0] or "", p[1])):
         lines += _place(place, found, shown, width)

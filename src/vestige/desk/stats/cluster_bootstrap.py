@@ -23,7 +23,9 @@ from vestige.desk.stats.cluster_means import cluster_means
 from vestige.desk.stats.intervals import ALPHA
 from vestige.records import Missing
 
-Statistic = Callable[[Sequence[Sequence[float]]], float]
+Clusters = Sequence[Sequence[float]]
+Statistic = Callable[[Clusters], float]
+TwoGroups = Callable[[Clusters, Clusters], float]
 _DRAWS = 2_000
 
 
@@ -55,20 +57,48 @@ def bootstrap(
     if isinstance(means, Missing):
         return means
     kept = [values for values in clusters.values() if values]
-    value = statistic(kept)
+    return _bootstrapped([kept], lambda groups: statistic(groups[0]), alpha=alpha, draws=draws, seed=seed)
+
+
+def bootstrap_two(
+    first: Mapping[str, Sequence[float]],
+    second: Mapping[str, Sequence[float]],
+    statistic: TwoGroups,
+    *,
+    alpha: float = ALPHA,
+    draws: int = _DRAWS,
+    seed: int = 0,
+) -> Bootstrapped | Missing:
+    """Return a statistic of two groups of clusters, each drawn by itself, with its interval; Missing as for one group."""
+    for means in (cluster_means(first), cluster_means(second)):
+        if isinstance(means, Missing):
+            return means
+    kept = [[values for values in group.values() if values] for group in (first, second)]
+    return _bootstrapped(kept, lambda groups: statistic(groups[0], groups[1]), alpha=alpha, draws=draws, seed=seed)
+
+
+def _bootstrapped(
+    kept: Sequence[Clusters], statistic: Callable[[Sequence[Clusters]], float], *, alpha: float, draws: int, seed: int
+) -> Bootstrapped | Missing:
+    """Return the statistic of one or two groups of clusters with its interval."""
+    value, n = statistic(kept), sum(map(len, kept))
     if not math.isfinite(value):
         return Missing("the statistic of all clusters is not a finite number")
-    drawn, interval = _draw(len(kept), lambda which: statistic([kept[i] for i in which]), alpha=alpha, draws=draws, seed=seed)
+
+    def of(*which: NDArray[np.int_]) -> float:
+        return statistic([[group[i] for i in chosen] for group, chosen in zip(kept, which, strict=True)])
+
+    drawn, interval = _draw([len(group) for group in kept], of, alpha=alpha, draws=draws, seed=seed)
     lost = int((~np.isfinite(drawn)).sum())
     if lost:
         return Missing(f"{lost} of {draws} draws of clusters give no finite number")
     if np.ptp(drawn) < 1e-12 or not all(map(math.isfinite, interval)):
-        return Missing(f"every draw of {len(kept)} clusters gives the same; a bootstrap would call that certain")
-    return Bootstrapped(value, *interval, len(kept))
+        return Missing(f"every draw of {n} clusters gives the same; a bootstrap would call that certain")
+    return Bootstrapped(value, *interval, n)
 
 
 def _draw(
-    n: int, statistic: Callable[[NDArray[np.int_]], float], *, alpha: float, draws: int, seed: int
+    sizes: Sequence[int], statistic: Callable[..., float], *, alpha: float, draws: int, seed: int
 ) -> tuple[NDArray[np.float64], tuple[float, float]]:
     """Return the statistic of every draw and its BCa bounds (NaN where the draws do not differ)."""
     from scipy.stats import bootstrap as draw
@@ -76,7 +106,7 @@ def _draw(
     with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
         warnings.simplefilter("ignore")
         found = draw(
-            (np.arange(n),),
+            tuple(map(np.arange, sizes)),
             statistic,
             n_resamples=draws,
             vectorized=False,

@@ -34,7 +34,10 @@ Facts = Mapping[str, Crossing | Missing]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The share still forgotten after a step, with its interval, and how many were at risk and revived there."""
+    """The share still forgotten after a step, with its interval, and how many were at risk and revived there.
+
+    `after` is the last step before it at which one of the facts revived here was seen below the threshold.
+    """
 
     step: int
     alive: float
@@ -42,6 +45,7 @@ class Step:
     high: float
     at_risk: int
     revived: int
+    after: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +60,10 @@ class Survival:
     @property
     def median(self) -> Crossing:
         """The interval of steps in which half of the facts were revived."""
-        after = 0
         for step in self.steps:
             if step.alive <= 0.5:
-                return Crossing(after, step.step)
-            after = step.step
-        return Crossing(after, None)
+                return Crossing(step.after, step.step)
+        return Crossing(self.steps[-1].step, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,8 @@ def survival(facts: Facts, *, alpha: float = ALPHA) -> Survival | Missing:
             found = share(at_risk if alive == 1 else 0, at_risk, alpha=alpha)
             assert not isinstance(found, Missing)
             low, high = found.low, found.high
-        steps.append(Step(step, float(alive), float(low), float(high), at_risk, sum(c.at == step for c in known)))
+        here = [c.after for c in known if c.at == step]
+        steps.append(Step(step, float(alive), float(low), float(high), at_risk, len(here), max(here, default=step)))
     return Survival(tuple(steps), len(known), sum(c.at is None for c in known), len(facts) - len(known))
 
 
