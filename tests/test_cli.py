@@ -346,6 +346,7 @@ def test_all_json_parses_and_nothing_else_is_on_stdout(plan: Path, finished: Pat
         "run": (str(plan), "--out", str(finished)),
         "report": (str(finished),),
         "verify": (str(finished),),
+        "measure": (str(finished),),
         "list": (),
         "doctor": (),
     }
