@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
 from collections.abc import Mapping
@@ -231,3 +232,14 @@ def test_the_built_in_selftest_makes_six_models_of_each_kind_by_three_methods() 
     assert sum(len(plan.seeds.values) for plan in made.values()) == 6
     assert len({plan.unlearn.action.name for plan in made.values() if plan.unlearn}) == 3
     assert "well-learned" in selftest.priced()
+
+
+def test_the_page_holds_the_result_that_is_kept() -> None:
+    path = Path(__file__).parents[1] / "tools" / "write_selftest.py"
+    spec = importlib.util.spec_from_file_location("write_selftest", path)
+    assert spec is not None
+    assert spec.loader is not None
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    page = tool.PAGE.read_text(encoding="utf-8")
+    assert tool.written(page) == page

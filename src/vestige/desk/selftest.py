@@ -51,6 +51,7 @@ _LESS_IS_MORE = frozenset(
         "curvature",
         "fisher_overlap",
         "logit_lens_depth",
+        "forget_gradient_norm",
     }
 )
 _OF_FLUENCY = frozenset({"repetition", "word_entropy", "off_language"})
