@@ -48,9 +48,12 @@ def main() -> None:
     """Carry out every run that is not finished; one that fails is told and left behind."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
+    parser.add_argument(
+        "--only", nargs="+", choices=METHODS, default=list(METHODS), help="some of the methods, so that two processes can share the work"
+    )
     parser.add_argument("--dry-run", action="store_true", help="show what the first run would take")
     options = parser.parse_args()
-    made = [plans.resolve(document) for document in documents()]
+    made = [plan for plan in map(plans.resolve, documents()) if plan.unlearn and plan.unlearn.action.name in options.only]
     if options.dry_run:
         print(pricing.tree(pricing.price(made[0])), f"\n\n{len(made)} such runs")
         return
