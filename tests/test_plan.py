@@ -186,6 +186,7 @@ def test_a_misspelt_required_key_is_not_reported_as_missing() -> None:
         ("unlearn.stop.group", "forgets", "forget"),
         ("learn.train", "al", "all"),
         ("traces.names", ["gradient_cosin"], "gradient_cosine"),
+        ("traces.roles", ["subjekt"], "subject"),
         ("writer.api", "chats", "chat"),
     ],
 )

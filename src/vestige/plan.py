@@ -105,7 +105,7 @@ def resolve(document: Mapping[str, Any], *, folder: Path = Path(".")) -> Plan:
     attacked = _attacked(doc.pop("attacked", list(DEFAULT_ATTACKED)))
     parts = {key: build(kind, doc.pop(key, {}), key) for key, kind in _PARTS.items()}
     parts["writer"] = build(Writer, doc.pop("writer"), "writer") if "writer" in doc else None
-    _known_traces(parts["traces"].names, known.traces)
+    _known_traces(parts["traces"], known.traces)
     if "tune" in doc:
         raise PlanError("[tune]: this plan is for `vestige tune`; what `vestige run` takes are the plans of its folder tuned/")
     if doc:
@@ -181,12 +181,13 @@ def _attacked(value: Any) -> tuple[str, ...]:
     return roles
 
 
-def _known_traces(names: tuple[str, ...], table: Mapping[str, type]) -> None:
-    for name in names:
-        if name not in table:
-            raise PlanError(f"key 'traces.names': no {name!r}; {nearest(name, table)}")
-    if len(set(names)) != len(names):
-        raise PlanError(f"key 'traces.names': expected each name once, seen {list(names)}")
+def _known_traces(traces: Traces, table: Mapping[str, type]) -> None:
+    for key, given, known in (("names", traces.names, table), ("roles", traces.roles, ROLES)):
+        for name in given:
+            if name not in known:
+                raise PlanError(f"key 'traces.{key}': no {name!r}; {nearest(name, known)}")
+        if len(set(given)) != len(given):
+            raise PlanError(f"key 'traces.{key}': expected each name once, seen {list(given)}")
 
 
 def _check_writer(plan: Plan) -> None:

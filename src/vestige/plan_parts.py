@@ -137,9 +137,10 @@ class Leaks:
 
 @dataclass(frozen=True)
 class Traces:
-    """What is measured inside the unlearned model before it is attacked, and in every arm at rest, by name."""
+    """What is measured inside the unlearned model before it is attacked, and in arms at rest, by name; `roles` are those arms (none: all)."""
 
     names: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

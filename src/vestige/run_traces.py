@@ -112,6 +112,8 @@ def looks_of(plan: Plan, case: Case, graph: Graph, key: bytes) -> dict[str, Look
     needed = dict.fromkeys(role for _, trace in traces for role in trace.beside)
     about = [[name, trace.semantics, plain(trace)] for name, trace in traces], digest([case.forget, case.retain, case.probes])
     for arm in at_rest:
+        if plan.traces.roles and arm.role not in plan.traces.roles:
+            continue
         beside = {role: other.cell for role in needed for other in at_rest if (other.role, other.seed) == (role, arm.seed)}
         address = hmac.new(key, canonical([arm.cell, beside, *about]), sha256).hexdigest()[: len(arm.cell)]
         cell = Cell(address, f"traces · {arm.role} · seed {arm.seed}", "traces", None, None, arm.cell, None, {}, 0, None, (), beside=beside)
