@@ -1,7 +1,7 @@
 """Which trace predicts recovery? Capitals unlearned by eight methods to three depths each, every trace read at rest, then relearned.
 
-Each state is a run of its own in OUT: the built-in capitals plan with another [unlearn], two of its relearn sets, three steps to ask at, and
-the traces of states but Fisher overlap, which takes as long as all others. Rates and steps were chosen on nothing: what matters is that
+Each state is a run of its own in OUT: the built-in capitals plan with another [unlearn], two of its relearn sets, three steps to ask at,
+and the traces of states but Fisher overlap, which takes as long as all others. Rates and steps were chosen on nothing: what matters is that
 the states differ. Again = resume.
 
 Run: python benchmarks/trace_states.py OUT [--dry-run], then python tools/write_traces.py OUT

@@ -137,7 +137,7 @@ class Leaks:
 
 @dataclass(frozen=True)
 class Traces:
-    """What is measured inside the unlearned model before it is attacked, and in arms at rest, by name; `roles` are those arms (none: all)."""
+    """What is measured inside the unlearned model before it is attacked, and in arms at rest; `roles` are those arms (none: all)."""
 
     names: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
