@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import re
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from torch import Tensor
 import tiny
 from vestige.cases.customers import Customers
 from vestige.errors import ModelError
-from vestige.lab import models, traces
+from vestige.lab import losses, models, traces
 from vestige.lab.answers import answers, marked_answers, spread
 from vestige.lab.batches import score_batch
 from vestige.lab.gradients import gradient
@@ -25,7 +26,7 @@ from vestige.lab.residual import after_blocks, answer_logp, batches, last_norm, 
 from vestige.lab.traces.cka import CKA, linear_cka
 from vestige.lab.traces.curvature import Curvature, along_gradient
 from vestige.lab.traces.fisher_overlap import FisherOverlap, fisher, overlap
-from vestige.lab.traces.gradnorm import GradNorm, norms
+from vestige.lab.traces.gradnorm import GradNorm, mean_norm, told_apart
 from vestige.lab.traces.logit_lens import LogitLens, median_depth, seen_through
 from vestige.lab.traces.patching_depth import PatchingDepth, depth_score, drops_of, share_dropped
 from vestige.lab.traces.pca_shift import PCAShift, shift_and_similarity
@@ -33,7 +34,7 @@ from vestige.lab.traces.spectral_fingerprint import fingerprint, gap, share
 from vestige.lab.traces.weight_delta import WeightDelta, effective_rank, singular_values
 from vestige.lab.tracing import Beside, Kept, Reading, Rest
 from vestige.lab.train import blocks, trainable
-from vestige.records import Missing
+from vestige.records import Missing, Row
 
 torch.set_num_threads(1)
 CASE = Customers()()
@@ -567,29 +568,64 @@ def test_a_fingerprint_does_not_change_under_rotation_shift_and_scale() -> None:
     assert fingerprint(flat, retain)[0] > 0.9 > fingerprint(forget, retain)[0]
 
 
-# --- gradient norms ---------------------------------------------------------------------------------------------------
+# --- gradient norm ----------------------------------------------------------------------------------------------------
+
+DECOY = CASE.decoy[:12]
 
 
-def test_a_gradient_norm_is_the_mean_over_weight_tensors_of_one_answers_own(lm: LanguageModel) -> None:
-    found = norms(lm, FORGET[:3])
-    assert not isinstance(found, Missing)
-    for row, norm in zip(FORGET[:3], found, strict=True):
-        parameters = trainable(lm, "all_but_embeddings")
-        batch = answers(lm, [row])
-        (-score_batch(lm, batch).logp.mean()).backward()
-        due = [0.0 if p.grad is None else math.sqrt(float((p.grad.double() ** 2).sum())) for p in parameters]
-        for p in parameters:
-            p.grad = None
-        lm.model.requires_grad_(False)
-        assert norm == pytest.approx(sum(due) / len(due), rel=1e-4)
+def beside_decoys(lm: LanguageModel, decoy: tuple[Row, ...] = DECOY) -> Beside:
+    return Beside(lm, Rest(FORGET, WORDS, RETAIN, decoy=decoy))
 
 
-def test_gradient_norms_of_two_sides_of_the_same_rows_are_not_told_apart(lm: LanguageModel) -> None:
-    found = GradNorm(rows=6)(lm, Beside(lm, Rest(FORGET, WORDS, FORGET)))
-    assert value(found, "gradnorm_auc") == 0.5
-    assert value(found, "gradnorm_forget") == value(found, "gradnorm_retain") > 0
+def test_the_gradient_norm_is_the_mean_of_each_tensors_own() -> None:
+    # Norms 5 (3, 4) and 13 (5, 12): their mean is 9; the norm of all four numbers together would be 13.93, of a batch's sum another thing.
+    assert mean_norm([torch.tensor([3.0, 4.0]), torch.tensor([[5.0], [12.0]])]) == 9.0
+    assert mean_norm([torch.tensor([3.0, 4.0]), torch.zeros(7)]) == 2.5  # a tensor that is not moved counts
 
 
-def test_without_retain_rows_there_is_no_gradient_norm_to_set_beside(lm: LanguageModel) -> None:
-    found = GradNorm()(lm, Beside(lm, Rest(FORGET, WORDS, ())))
-    assert all(isinstance(reading.value, Missing) for reading in found.values())
+def test_forget_rows_are_told_from_decoys_by_their_lower_norms() -> None:
+    # Of the four pairs (decoy, forget): 2 > 1, 2 < 3, 3 > 1, 3 = 3: (1 + 0 + 1 + 1/2) / 4.
+    assert told_apart([[1.0, 3.0], [2.0, 3.0]]) == 0.625
+    assert told_apart([[1.0], [2.0]]) == 1.0
+    assert told_apart([[2.0], [1.0]]) == 0.0
+
+
+def test_the_gradient_norm_is_that_of_each_row_in_float64(lm: LanguageModel) -> None:
+    found = GradNorm()(lm, beside_decoys(lm))
+    exact = copy.deepcopy(lm.model).double()
+    norms = []
+    for row in answers(lm, FORGET):
+        logp = exact(input_ids=torch.tensor([row.ids])).logits[0].log_softmax(-1)
+        loss = -torch.stack([logp[t - 1, row.ids[t]] for t in range(len(row.ids) - row.scored, len(row.ids))]).mean()
+        parts = torch.autograd.grad(loss, [p for p in exact.requires_grad_(True).parameters()])
+        norms.append(sum(float(g.norm()) for g in parts) / len(parts))
+    assert value(found, "gradnorm_forget") == pytest.approx(sum(norms) / len(norms), rel=1e-4)
+
+
+def test_rows_that_were_trained_on_have_the_lower_gradients(model: Path) -> None:
+    lm = models.load(str(model))
+    before = value(GradNorm()(lm, beside_decoys(lm)), "gradnorm_auc")
+    parameters = trainable(lm, "all")
+    optimiser = torch.optim.AdamW(parameters, lr=3e-3)
+    for _ in range(60):
+        optimiser.zero_grad()
+        losses.nll(score_batch(lm, answers(lm, FORGET))).backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+    lm.model.requires_grad_(False)
+    after = GradNorm()(lm, beside_decoys(lm))
+    assert value(after, "gradnorm_auc") > 0.95 > before
+    assert value(after, "gradnorm_forget") < value(after, "gradnorm_decoy")
+
+
+def test_without_decoys_the_norm_of_forget_rows_remains(lm: LanguageModel) -> None:
+    digest = lm.digest()
+    found = GradNorm(rows=2)(lm, beside_decoys(lm, ()))
+    assert value(found, "gradnorm_forget") > 0
+    assert found["gradnorm_auc"].value == found["gradnorm_decoy"].value == Missing("there are no decoy rows")
+    assert lm.digest() == digest
+    assert all(p.grad is None and not p.requires_grad for p in lm.model.parameters())
+
+
+def test_an_answer_that_is_empty_has_no_gradient(lm: LanguageModel) -> None:
+    found = GradNorm()(lm, beside_decoys(lm, (replace(DECOY[0], answer=""),)))
+    assert found["gradnorm_decoy"].value == Missing("a decoy row has no answer, or more tokens than the model's context holds")

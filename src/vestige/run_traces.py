@@ -127,7 +127,7 @@ def rest(case: Case, *, own: str, others: Mapping[str, Kept]) -> Rest:
     for probe in case.asked("forget", wording="*"):
         by_cluster[probe.cluster].append(probe)
     words = (_expected(row, by_cluster[row.cluster]) for row in case.forget)
-    return Rest(case.forget, tuple(words), case.retain, own, others)
+    return Rest(case.forget, tuple(words), case.retain, own, others, case.decoy)
 
 
 def reading_lines(

@@ -72,6 +72,8 @@ class Kept:
 class Rest:
     """What a state is looked at on: forget rows (`keywords[i]` are asked for of `forget[i]`), retain rows, and other states by role.
 
+    `decoy` rows are what no model learned.
+
     `own` is the digest of the state itself: a role that has the same is not loaded a second time.
     """
 
@@ -80,6 +82,7 @@ class Rest:
     retain: tuple[Row, ...]
     own: str = ""
     others: Mapping[str, Kept] = field(default_factory=dict)
+    decoy: tuple[Row, ...] = ()
 
 
 class Beside:

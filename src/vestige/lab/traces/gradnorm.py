@@ -1,69 +1,77 @@
-"""Is a text still met by a small gradient, as one that was trained on is?
+"""Membership by gradients: how far would one look at this answer move the model? What was trained on moves it less.
 
-Membership inference by the gradient norm, as a score of OpenUnlearning, Dorna et al. 2025, arXiv 2506.12618. For one answer with mean NLL ℓ
-over its tokens
+Papers: Wang, Wang, Li and Neel 2024, "Pandora's White-Box", arXiv 2402.17012 (the norm of a text's gradient as a score of membership);
+as in OpenUnlearning, arXiv 2506.12618, the mean over the P weight tensors of each tensor's own norm:
 
-    gradnorm = mean over weight tensors W of ‖∂ℓ/∂W‖_2          in nats per unit of weight; low for what was trained on
+    gradnorm(row) = (1/P) Σ_i ‖∂ℓ/∂θ_i‖₂,    ℓ the mean NLL over the tokens of the row's answer, θ all weights, embeddings included
 
-and, over forget and retain rows,
+    gradnorm_forget, gradnorm_decoy    mean over rows;  lower is more like what was trained on
+    gradnorm_auc                       P(a decoy row scores above a forget row) + P(equal) / 2: 1 all forget rows told apart, 1/2 nothing
 
-    gradnorm_forget, gradnorm_retain    means over rows
-    gradnorm_auc                        P(gradnorm of a forget row > of a retain row) + P(equal) / 2     1/2 not told apart, 1 forgotten
-
-One backward pass a row, so it is priced apart from the scores of probing. Weights are all but the embeddings.
-
-Deviation: published code sets forget rows against a holdout that was never trained on; here the rows to be kept stand beside them, since
-not every case has a holdout.
+Decoys are rows that no model learned; a case without any has no AUC. Row by row, since the gradient of a batch is another thing: one
+forward and one backward pass a row, no record holds it, and so it is priced apart from all other scores of membership.
+Deviation: the answer's tokens alone, without end token or marks of a chat template.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import ClassVar
 
-import torch
+from torch import Tensor
 
 from vestige.errors import DataError
 from vestige.lab.answers import answers, spread
 from vestige.lab.gradients import gradient
 from vestige.lab.models import LanguageModel
-from vestige.lab.tracing import Beside, Reading
+from vestige.lab.tracing import Beside, Reading, Value
 from vestige.records import Missing, Row
 
-_NAMES = ("gradnorm_forget", "gradnorm_retain", "gradnorm_auc")
+_NAMES = ("gradnorm_forget", "gradnorm_decoy", "gradnorm_auc")
 
 
 @dataclass(frozen=True)
 class GradNorm:
-    """Gradient norms of forgotten and of retained answers, and how well they are told apart; over at most `rows` rows of each."""
+    """Gradient norms of forget rows and of decoys, and how well they part the two; over at most `rows` of each."""
 
-    rows: int = 32
+    rows: int = 64
 
     semantics: ClassVar[int] = 1
-    paper: ClassVar[str] = "Dorna et al. 2025, arXiv 2506.12618"
+    paper: ClassVar[str] = "Wang et al. 2024, arXiv 2402.17012"
     beside: ClassVar[tuple[str, ...]] = ()
     readings: ClassVar[tuple[str, ...]] = _NAMES
 
     def __call__(self, lm: LanguageModel, beside: Beside) -> Mapping[str, Reading]:
         """Return the three readings."""
-        sides = [norms(lm, spread(rows, self.rows)) for rows in (beside.rest.forget, beside.rest.retain)]
-        known = [side for side in sides if not isinstance(side, Missing)]
-        if len(known) < 2:
-            return dict.fromkeys(_NAMES, Reading(next(s for s in sides if isinstance(s, Missing))))
-        forget, retain = known
-        area = fmean((f > r) + (f == r) / 2 for f in forget for r in retain)
-        return dict(zip(_NAMES, map(Reading, (fmean(forget), fmean(retain), area)), strict=True))
+        forget, decoy = (self._norms(lm, name, rows) for name, rows in (("forget", beside.rest.forget), ("decoy", beside.rest.decoy)))
+        found: tuple[Value, ...] = tuple(norms if isinstance(norms, Missing) else fmean(norms) for norms in (forget, decoy))
+        lacking = next((norms for norms in (forget, decoy) if isinstance(norms, Missing)), None)
+        parted = lacking or told_apart([x for x in (forget, decoy) if not isinstance(x, Missing)])
+        return dict(zip(_NAMES, map(Reading, (*found, parted)), strict=True))
+
+    def _norms(self, lm: LanguageModel, name: str, rows: Sequence[Row]) -> list[float] | Missing:
+        """Return one number a row."""
+        if not rows:
+            return Missing(f"there are no {name} rows")
+        try:
+            encoded = answers(lm, spread(rows, self.rows))
+        except DataError:  # which row would name a person
+            return Missing(f"a {name} row has no answer, or more tokens than the model's context holds")
+        norms = [mean_norm(gradient(lm, [row], "all")) for row in encoded]
+        return norms if all(map(math.isfinite, norms)) else Missing("a gradient is not finite")
 
 
-def norms(lm: LanguageModel, rows: Sequence[Row]) -> list[float] | Missing:
-    """Return the gradient norm of each row's answer; Missing where a row has none, or a gradient is not finite."""
-    try:
-        encoded = answers(lm, rows)
-    except DataError:  # which row would name a person
-        encoded = []
-    if not encoded:
-        return Missing("there is no row, or one has no answer or more tokens than the model's context holds")
-    found = [fmean(float(torch.linalg.vector_norm(g)) for g in gradient(lm, [row], "all_but_embeddings")) for row in encoded]
-    return found if all(torch.isfinite(torch.tensor(found))) else Missing("a gradient is not finite")
+def mean_norm(gradients: Sequence[Tensor]) -> float:
+    """Return the mean over tensors of each tensor's Euclidean norm."""
+    return fmean(float(g.double().norm()) for g in gradients)
+
+
+def told_apart(sides: Sequence[Sequence[float]]) -> float:
+    """Return the AUC of telling the first side by its lower numbers, by ranks."""
+    from scipy.stats import mannwhitneyu
+
+    members, others = sides
+    return float(mannwhitneyu(others, members).statistic) / (len(members) * len(others))
