@@ -592,12 +592,12 @@ def test_forget_rows_are_told_from_decoys_by_their_lower_norms() -> None:
 
 def test_the_gradient_norm_is_that_of_each_row_in_float64(lm: LanguageModel) -> None:
     found = GradNorm()(lm, beside_decoys(lm))
-    exact = copy.deepcopy(lm.model).double()
+    exact = copy.deepcopy(lm.model).double().requires_grad_(True)
     norms = []
     for row in answers(lm, FORGET):
         logp = exact(input_ids=torch.tensor([row.ids])).logits[0].log_softmax(-1)
         loss = -torch.stack([logp[t - 1, row.ids[t]] for t in range(len(row.ids) - row.scored, len(row.ids))]).mean()
-        parts = torch.autograd.grad(loss, [p for p in exact.requires_grad_(True).parameters()])
+        parts = torch.autograd.grad(loss, list(exact.parameters()))
         norms.append(sum(float(g.norm()) for g in parts) / len(parts))
     assert value(found, "gradnorm_forget") == pytest.approx(sum(norms) / len(norms), rel=1e-4)
 
