@@ -219,6 +219,7 @@ def test_a_dry_run_asks_nothing_and_a_shredded_run_is_refused(run: Path, tmp_pat
         told = CliRunner().invoke(main, ["judge", str(run), "--with", f"small@{server.url}", "--dry-run"])
         assert (told.exit_code, server.seen) == (0, [])
         assert "not judged by" in told.stderr
+        assert "the texts to be forgotten among them, go to that server" in told.stderr
     gone = tmp_path / "gone"
     shutil.copytree(run, gone)
     run_folder.shred(gone)

@@ -41,6 +41,8 @@ def judge(folder: Path, name: str, model: str | None, key_env: str, dry_run: boo
     kept = judging.label(name, model or "")
     left = len(run.left(kept)) if model else 0
     click.echo(f"{len(run.answers)} different answers" + (f", {left} of them not judged by {kept} yet" if model else ""), err=True)
+    if left and "@http" in (model or ""):
+        click.echo("questions, answers and what was expected, the texts to be forgotten among them, go to that server", err=True)
     if dry_run:
         return
     if model and left:

@@ -110,7 +110,7 @@ def looks_of(plan: Plan, case: Case, graph: Graph, key: bytes) -> dict[str, Look
     traces = state_traces_of(plan)
     at_rest = [arm for arm in graph.arms if arm.attack is None] if traces else []
     needed = dict.fromkeys(role for _, trace in traces for role in trace.beside)
-    about = [[name, trace.semantics, plain(trace)] for name, trace in traces], digest([case.forget, case.retain, case.probes])
+    about = [[name, trace.semantics, plain(trace)] for name, trace in traces], digest([case.forget, case.retain, case.decoy, case.probes])
     for arm in at_rest:
         if plan.traces.roles and arm.role not in plan.traces.roles:
             continue
