@@ -39,6 +39,8 @@ def predicted(folders: Sequence[Path]) -> str:
     """Return how well each trace of an unlearned model predicts what relearning brings back."""
     points = [p for folder in folders for p in predictors.states(folder) if p.role == "subject"]
     known = [p.recovery for p in points if not isinstance(p.recovery, Missing)]
+    if (states := len({p.state for p in points})) < predictors.FEWEST_STATES:
+        return f"{states} states have been run so far; at least {predictors.FEWEST_STATES} are needed."
     found = predictors.state_predictions(points)
     order = sorted(found, key=lambda name: -abs(rho(found[name])))
     said = (
