@@ -628,7 +628,15 @@ def said(tmp_path: Path) -> Callable[[], str]:
 def workers_of(process: subprocess.Popen[bytes]) -> list[int]:
     """Return the worker processes of a run."""
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="utf-8").split()
-    return [int(c) for c in children if b"spawn_main" in Path(f"/proc/{c}/cmdline").read_bytes()]
+    return [int(c) for c in children if b"spawn_main" in command_of(c)]
+
+
+def command_of(pid: str) -> bytes:
+    """Return the command line of a process; of one that has just ended, nothing."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def wait_for(happened: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
