@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,12 +11,13 @@ from typing import Any
 
 from vestige.desk import metrics
 from vestige.errors import LedgerError
-from vestige.records import Missing, canonical, digest
+from vestige.records import Missing, canonical_json
 
 ReadBlob = Callable[[str], str | None]
 Body = Mapping[str, Any]
 Value = float | Missing
 AT_REST = 0
+_RECORDS = ("score_tokens", "answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +73,33 @@ class Evidence:
         ]
 
 
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """What is kept of a record: whose it is, and its scores."""
+
+    kind: str
+    cell: str
+    step: int | str
+    probe: str
+    values: tuple[Value, ...]
+
+
 def gather(lines: Iterable[Mapping[str, Any]], read_blob: ReadBlob) -> Evidence:
-    """Read the lines that count: those of cells with a `cell_done`.
+    """Read the lines that count: those of cells with a `cell_done`. A record is scored as it comes, and then let go.
 
     Raises:
         LedgerError: there is no header.
     """
     by_kind: dict[str, list[Body]] = defaultdict(list)
+    records: list[_Scored] = []
+    texts: list[tuple[str, bytes]] = []
     for line in lines:
-        by_kind[line["kind"]].append(line["body"])
+        kind, body = line["kind"], line["body"]
+        if kind in _RECORDS:
+            records.append(_Scored(kind, body["cell"], body["step"], body["probe"], _values(kind, body, read_blob)))
+            texts.append((body["cell"], canonical_json(body)))
+        else:
+            by_kind[kind].append(body)
     if not by_kind["header"]:
         raise LedgerError("the ledger has no header line: the run never began")
     header = by_kind["header"][0]
@@ -87,14 +107,23 @@ def gather(lines: Iterable[Mapping[str, Any]], read_blob: ReadBlob) -> Evidence:
     failed = {b["cell"]: b["error"] for b in by_kind["cell_failed"] if b["cell"] not in done}
     states = {body["cell"]: body for body in by_kind["state"] if body["cell"] in done}
     probes = {about["probe"]: about for about in header["probes"]}
-    counted = [(kind, body) for kind in ("score_tokens", "answer") for body in by_kind[kind] if body["cell"] in done]
-    evidence = Evidence(header, {}, probes, states, done, failed, _leaks(by_kind["measurement"], header["design"]), "")
-    evidence.scores = _scores(counted, header["design"], read_blob)
-    bodies = [body for _, body in counted] + list(states.values()) + by_kind["measurement"]
-    evidence.digest = digest(sorted({canonical(body).decode() for body in bodies}))
+    others = (canonical_json(body) for body in (*states.values(), *by_kind["measurement"]))
+    identity = _digest({*(text for cell, text in texts if cell in done), *others})
+    del texts
+    evidence = Evidence(header, {}, probes, states, done, failed, _leaks(by_kind["measurement"], header["design"]), identity)
+    evidence.scores = _scores((r for r in records if r.cell in done), header["design"])
     for arm in header["design"]:
         evidence.cells.setdefault((arm["role"], arm["set"]), []).append(arm)
     return evidence
+
+
+def _digest(texts: set[bytes]) -> str:
+    """Return `records.digest` of the sorted list of these JSON texts, without making the text of the whole list."""
+    sha = hashlib.sha256(b"[")
+    for number, text in enumerate(sorted(texts)):  # UTF-8 sorts as its characters do
+        sha.update((b"," if number else b"") + canonical_json(text.decode("utf-8")))
+    sha.update(b"]")
+    return sha.hexdigest()
 
 
 def lines_by_seed(lines: Sequence[Mapping[str, Any]]) -> dict[int, list[Mapping[str, Any]]]:
@@ -124,39 +153,42 @@ def _leaks(measurements: Iterable[Body], design: Iterable[Body]) -> dict[tuple[s
     return {(label, group): leaked for (name, group), leaked in checked.items() for label, of in names if of == name}
 
 
-def _scores(
-    counted: Iterable[tuple[str, Body]], design: Iterable[Body], read_blob: ReadBlob
-) -> dict[str, dict[Place, dict[str, list[Value]]]]:
-    """Score every counted record once, then file it under each role its cell plays."""
+def _scores(records: Iterable[_Scored], design: Iterable[Body]) -> dict[str, dict[Place, dict[str, list[Value]]]]:
+    """File every counted record once under each role its cell plays."""
     roles: dict[str, list[Body]] = defaultdict(list)
     for arm in design:
         roles[arm["cell"]].append(arm)
-    tables: dict[str, dict[Place, dict[str, list[Value]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+    names = {kind: _names(kind) for kind in _RECORDS}
+    tables: dict[str, dict[Place, dict[str, list[Value]]]] = {
+        name: defaultdict(lambda: defaultdict(list)) for n in names.values() for name in n
+    }
     seen: set[tuple[str, Any, str, str]] = set()
-    for kind, body in counted:
-        key = (body["cell"], body["step"], body["probe"], kind)
+    for record in records:
+        key = (record.cell, record.step, record.probe, record.kind)
         if key in seen:
             continue
         seen.add(key)
-        values = _values(kind, body, read_blob)
-        for arm in roles[body["cell"]]:
-            if (arm["attack"] is None) != (body["step"] == "end"):
+        for arm in roles[record.cell]:
+            if (arm["attack"] is None) != (record.step == "end"):
                 continue
-            place = Place(arm["role"], arm["set"], AT_REST if arm["attack"] is None else body["step"])
-            for name, value in values.items():
-                tables[name][place][body["probe"]].append(value)
-    return {name: {place: dict(table) for place, table in places.items()} for name, places in tables.items()} | {
-        name: {} for name in (*metrics.TABLE, "keyword") if name not in tables
-    }
+            place = Place(arm["role"], arm["set"], AT_REST if arm["attack"] is None else record.step)
+            for name, value in zip(names[record.kind], record.values, strict=True):
+                tables[name][place][record.probe].append(value)
+    return {name: {place: dict(table) for place, table in places.items()} for name, places in tables.items()}
 
 
-def _values(kind: str, body: Body, read_blob: ReadBlob) -> dict[str, Value]:
+def _names(kind: str) -> tuple[str, ...]:
+    return tuple(metrics.TABLE) if kind == "score_tokens" else ("keyword",)
+
+
+def _values(kind: str, body: Body, read_blob: ReadBlob) -> tuple[Value, ...]:
+    """Return the scores of a record, in the order of `_names`."""
     if kind == "score_tokens":
         if body["missing"]:
-            return {name: Missing(body["missing"]) for name in metrics.TABLE}
-        return {name: score(body["candidates"]) for name, score in metrics.TABLE.items()}
-    texts = [read_blob(ref) for ref in (body["text"], *body["expected"])]
-    said, expected = texts[0], [t for t in texts[1:] if t is not None]
-    if body["missing"] or said is None or len(expected) != len(texts) - 1:
-        return {"keyword": Missing(body["missing"] or "the texts were shredded")}
-    return {"keyword": float(metrics.says(said, expected))}
+            return (Missing(body["missing"]),) * len(metrics.TABLE)
+        return tuple(score(body["candidates"]) for score in metrics.TABLE.values())
+    read = [read_blob(ref) for ref in (body["text"], *body["expected"])]
+    said, expected = read[0], [t for t in read[1:] if t is not None]
+    if body["missing"] or said is None or len(expected) != len(read) - 1:
+        return (Missing(body["missing"] or "the texts were shredded"),)
+    return (float(metrics.says(said, expected)),)
