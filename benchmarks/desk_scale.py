@@ -4,10 +4,10 @@
 
 A run with planted levels, made by `tests/synthetic.py` in the shape of the customers' (72 test and 24 selection probes of eight candidates,
 four relearn sets, four steps, greedy answers beside the candidates), with as many seeds as give that many records, is written to a
-temporary file, one JSON line each. Each row of the table is a process of its own that imports the desk alone, reads line by line, scores every
-record and estimates everything a verdict holds: with the scores that every audit reads (`metrics.TABLE`), and with all of `metrics.TOKENS` in
-their place. "whole ledger first" reads all lines into memory before, as `vestige verify` does. The chain of hashes is not checked.
-Seconds are the processor's; memory is the highest resident size of the process.
+temporary file, one JSON line each. Each row of the table is a process of its own that imports the desk alone, reads line by line, scores
+every record and estimates everything a verdict holds: with the scores that every audit reads (`metrics.TABLE`), and with all of
+`metrics.TOKENS` in their place. "whole ledger first" reads all lines into memory before, as `vestige verify` does. The chain of hashes is
+not checked. Seconds are the processor's; memory is the highest resident size of the process.
 """
 
 from __future__ import annotations

@@ -171,7 +171,7 @@ def _scores(records: Iterable[_Scored], design: Iterable[Body]) -> dict[str, dic
         for arm in roles[record.cell]:
             if (arm["attack"] is None) != (record.step == "end"):
                 continue
-            place = Place(arm["role"], arm["set"], AT_REST if arm["attack"] is None else record.step)
+            place = Place(arm["role"], arm["set"], AT_REST if isinstance(record.step, str) else record.step)
             for name, value in zip(names[record.kind], record.values, strict=True):
                 tables[name][place][record.probe].append(value)
     return {name: {place: dict(table) for place, table in places.items()} for name, places in tables.items()}
