@@ -11,7 +11,7 @@ from typing import Any
 
 from vestige.desk import metrics
 from vestige.errors import LedgerError
-from vestige.records import Missing, canonical_json
+from vestige.records import Missing, canonical, canonical_json
 
 ReadBlob = Callable[[str], str | None]
 Body = Mapping[str, Any]
@@ -97,7 +97,7 @@ def gather(lines: Iterable[Mapping[str, Any]], read_blob: ReadBlob) -> Evidence:
         kind, body = line["kind"], line["body"]
         if kind in _RECORDS:
             records.append(_Scored(kind, body["cell"], body["step"], body["probe"], _values(kind, body, read_blob)))
-            texts.append((body["cell"], canonical_json(body)))
+            texts.append((body["cell"], _text(body)))
         else:
             by_kind[kind].append(body)
     if not by_kind["header"]:
@@ -107,7 +107,7 @@ def gather(lines: Iterable[Mapping[str, Any]], read_blob: ReadBlob) -> Evidence:
     failed = {b["cell"]: b["error"] for b in by_kind["cell_failed"] if b["cell"] not in done}
     states = {body["cell"]: body for body in by_kind["state"] if body["cell"] in done}
     probes = {about["probe"]: about for about in header["probes"]}
-    others = (canonical_json(body) for body in (*states.values(), *by_kind["measurement"]))
+    others = (_text(body) for body in (*states.values(), *by_kind["measurement"]))
     identity = _digest({*(text for cell, text in texts if cell in done), *others})
     del texts
     evidence = Evidence(header, {}, probes, states, done, failed, _leaks(by_kind["measurement"], header["design"]), identity)
@@ -115,6 +115,18 @@ def gather(lines: Iterable[Mapping[str, Any]], read_blob: ReadBlob) -> Evidence:
     for arm in header["design"]:
         evidence.cells.setdefault((arm["role"], arm["set"]), []).append(arm)
     return evidence
+
+
+def _text(body: Body) -> bytes:
+    """Return the canonical JSON of a body that came out of JSON.
+
+    Raises:
+        ValueError: it holds what is no number.
+    """
+    try:
+        return canonical_json(body)
+    except ValueError:
+        return canonical(body)  # slower, and says what is wrong
 
 
 def _digest(texts: set[bytes]) -> str:
