@@ -64,7 +64,7 @@ def prepare(work: Path) -> None:
         "only_mutate": list(PARTS.values()),
         "pytest_add_cli_args": ["-p", "no:cacheprovider", "-m", "not slow"],
         "pytest_add_cli_args_test_selection": files,
-        "timeout_multiplier": ["8"],
+        "timeout_multiplier": ["3"],
     }
     text = "".join(
         f"{key} =\n" + "".join(f"    {v}\n" for v in values) if len(values) > 1 else f"{key} = {values[0]}\n"
