@@ -1,6 +1,6 @@
 """Does the verdict say what is true where the truth was planted? Many runs, counted; writes docs/planted-truth.md between its markers.
 
-    nice -n 19 python benchmarks/planted_truth.py WORK --seeds 0 1 2 3 4 5 6 7 8 9 --runs runs/customers-seeds-0-1-2 --write
+    nice -n 19 python benchmarks/planted_truth.py WORK --seeds 20 21 22 23 24 25 26 27 28 29 --runs runs/customers-seeds-0-1-2 --write
 
 In every run it is known what each model holds: the twin never saw the forgotten customers, the liar knows them all and hides them in its
 last block, an unlearned model knew them, a broken one can say nothing. The right words are PASS, FAIL as revived, FAIL, and the flag
