@@ -7,6 +7,7 @@ import random
 from statistics import fmean, harmonic_mean
 from typing import Any
 
+import numpy as np
 import pytest
 from scipy import stats
 
@@ -291,3 +292,65 @@ def test_two_groups_need_two_clusters_each(clusters: Clusters, says: str) -> Non
         found = bootstrap_two(*pair, gap)
         assert isinstance(found, Missing)
         assert says in found.reason
+
+
+# ---- what is passed on
+
+
+def test_a_level_reaches_every_interval_over_clusters() -> None:
+    differences = single(0.3, -0.2, 0.1, 0.25, -0.1, 0.4, 0.05, -0.3)
+    for test in (
+        lambda a: equivalent(differences, 0.3, alpha=a),
+        lambda a: closer(single(*[0.0] * 8), single(*[0.3] * 8), differences, alpha=a),
+    ):
+        found: list[Any] = [test(a) for a in (0.2, 0.01)]
+        (wide, narrow) = (getattr(f, "estimate", None) or f.difference for f in reversed(found))
+        assert wide.high - wide.low > 1.5 * (narrow.high - narrow.low)
+
+
+def test_the_margin_is_handed_back_and_an_interval_that_ends_on_it_is_not_within() -> None:
+    differences = single(0.3, -0.2, 0.1, 0.25, -0.1, 0.4, 0.05, -0.3)
+    found = equivalent(differences, 0.5)
+    assert isinstance(found, Equivalence)
+    assert (found.margin, found.holds) == (0.5, True)
+    on_the_edge = equivalent(differences, max(abs(found.estimate.low), found.estimate.high))
+    assert isinstance(on_the_edge, Equivalence)
+    assert not on_the_edge.holds
+
+
+def test_what_is_drawn_is_drawn_from_a_fixed_seed() -> None:
+    many = single(*(math.sin(3 * i) + 0.2 for i in range(18)))
+    drawn: list[Any] = [paired_permutation(many, draws=500) for _ in range(3)] + [paired_permutation(many, draws=500, seed=0)]
+    assert len({p.p for p in drawn}) == 1
+    assert not drawn[0].exact
+    other = paired_permutation(many, draws=500, seed=1)
+    assert isinstance(other, Permuted)
+    assert other.p != drawn[0].p
+    assert boot(many) == boot(many, seed=0) != boot(many, seed=1)
+    assert boot(many, draws=50) != boot(many)
+
+
+def test_all_patterns_are_tried_up_to_the_number_of_draws() -> None:
+    # Four clusters have 16 patterns; the one seen is the most extreme: p = 1/16, two-sided 2/16, all of them at 16 draws and not at 15.
+    found = [paired_permutation(single(0.1, 0.2, 0.3, 0.4), draws=draws) for draws in (16, 15)]
+    assert [f.exact for f in found if isinstance(f, Permuted)] == [True, False]
+    assert found[0] == Permuted(pytest.approx(0.25), 1 / 16, 1 / 16, 4, True)
+    both = paired_permutation(single(0.1, 0.2, 0.3, 0.4), alternative="two-sided")
+    assert both == Permuted(pytest.approx(0.25), 2 / 16, 2 / 16, 4, True)
+    one_draw = paired_permutation(single(0.1, 0.2, 0.3, 0.4), alternative="two-sided", draws=1)
+    assert isinstance(one_draw, Permuted)
+    assert one_draw.least == 1.0  # 2 / (1 + 1)
+
+
+def test_bca_bounds_are_those_of_scipy() -> None:
+    values = [0.1, 0.2, 0.15, 0.9, 0.4, 0.35, 0.05, 0.6]
+    theirs = stats.bootstrap((values,), fmean, n_resamples=400, vectorized=False, method="BCa", random_state=np.random.default_rng(0))
+    assert (boot(single(*values), draws=400).low, boot(single(*values), draws=400).high) == pytest.approx(tuple(theirs.confidence_interval))
+
+
+def test_where_the_interval_touches_nothing_neither_is_closer() -> None:
+    # All differences are 0: neither model is nearer, and the exact interval holds 0.
+    same = closer(single(*[0.5] * 20), single(*[0.3] * 20), single(*[0.7] * 20))
+    assert isinstance(same, Closer)
+    assert same.to == "neither"
+    assert cluster_means({"a": [0.1], "b": [math.nan]}) == Missing("a score is not a finite number")

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from synthetic import HINTS, UNRELATED, At, Run, read_blob
-from vestige.desk.evidence import AT_REST, Evidence, Place, gather
+from vestige.desk.evidence import AT_REST, Evidence, Place, gather, lines_by_seed
 from vestige.desk.levels import Question, at_rest, combine
 from vestige.errors import LedgerError
-from vestige.records import Missing
+from vestige.records import Missing, canonical, digest
 
 REST = at_rest("subject")
 
@@ -302,6 +302,33 @@ def test_the_digest_is_of_records_states_and_leak_checks_in_any_order() -> None:
         changed = copy.deepcopy(lines)
         next(x for x in changed if x["kind"] == kind)["body"][key] = value
         assert read(changed).digest != same
+
+
+def test_the_digest_is_that_of_the_sorted_list_of_their_texts_in_any_script() -> None:
+    lines = small(seeds=(0,)).lines()
+    for line, text in zip((x for x in lines if x["kind"] == "score_tokens"), ("東京", "\U0001d11e", "\uffee", 'é"\\', "a"), strict=False):
+        line["body"]["prompt"] = text
+    kinds = ("score_tokens", "answer", "state", "measurement")
+    assert read(lines).digest == digest(sorted({canonical(x["body"]).decode() for x in lines if x["kind"] in kinds}))
+
+
+def test_lines_are_read_once_and_may_come_as_a_stream() -> None:
+    lines = small().lines()
+    streamed, listed = gather(iter(lines), read_blob), read(lines)
+    assert (streamed.digest, streamed.scores) == (listed.digest, listed.scores)
+
+
+def test_lines_of_one_seed_need_a_header() -> None:
+    with pytest.raises(LedgerError, match="no header line"):
+        lines_by_seed(without(small().lines(), "header"))
+
+
+def test_lines_of_one_seed_are_those_of_a_run_of_that_seed() -> None:
+    lines = small(seeds=(3, 5)).lines()
+    for seed, own in lines_by_seed(lines).items():
+        levels = {place: table for place, table in read(own).scores["choice"].items() if table}
+        assert levels == read(small(seeds=(seed,)).lines()).scores["choice"]
+    assert sorted(lines_by_seed(lines)) == [3, 5]
 
 
 def test_at_rest_is_step_zero_without_a_set() -> None:

@@ -92,3 +92,21 @@ def test_what_leaks_cannot_be_told_from() -> None:
     assert isinstance(leak_at_k([0.0, math.nan], 1), Missing)
     with pytest.raises(ValueError, match="k = 0"):
         leak_at_k([0.0], 0)
+
+
+def test_hits_and_misses_have_exact_bounds_at_the_level_asked_for() -> None:
+    # 1 of 4 at k = 1 is a share: Clopper-Pearson 0.0063 to 0.8059; at alpha = 0.1, 0.0260 to 0.6795.
+    found = leak([1.0, 0.0, 0.0, 0.0], 1)
+    assert (found.value, found.low, found.high) == (0.25, pytest.approx(0.0063094, abs=1e-6), pytest.approx(0.8058796, abs=1e-6))
+    assert (found.k, found.n) == (1, 4)
+    loose = leak_at_k([1.0, 0.0, 0.0, 0.0], 1, alpha=0.1)
+    assert isinstance(loose, Leak)
+    expected = share(1, 4, alpha=0.1)
+    assert isinstance(expected, Share)
+    assert (loose.low, loose.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
+
+
+def test_all_hits_have_exact_bounds_too() -> None:
+    # 5 of 5: the lower bound of the share is 0.025^(1/5) = 0.4782; of the most of two, 1 - (1 - 0.4782)^2 = 0.7277.
+    found = leak([1.0] * 5, 2)
+    assert (found.low, found.high) == (pytest.approx(1 - (1 - 0.025**0.2) ** 2), 1.0)

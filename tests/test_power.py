@@ -102,3 +102,41 @@ def test_what_no_number_of_clusters_shows() -> None:
 def test_what_is_no_design_is_refused(fields: tuple[float, ...], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         Design(*fields)  # type: ignore[arg-type]
+
+
+def test_a_level_reaches_every_number() -> None:
+    # At alpha = 0.1 a side "none of n" ends below 0.2 from 11 on (0.8^11 = 0.086), below 0.05 from 45 on (0.95^45 = 0.0994), and "all of n"
+    # begins above 1/2 from 4 on (0.5^4 = 0.0625).
+    nothing, everything = Design(2, 1, 0.0), Design(2, 1, 1.0)
+    assert (below(nothing.of(11), 0.2, alpha=0.1), below(nothing.of(10), 0.2, alpha=0.1)) == (1.0, 0.0)
+    assert (at_least(everything.of(4), 0.2, alpha=0.1), at_least(everything.of(3), 0.2, alpha=0.1)) == (1.0, 0.0)
+    assert clusters_for_width(nothing, 0.05, alpha=0.1) == 45
+    assert clusters_for_pass(nothing, 0.2, alpha=0.1) == 11
+    spread = Design(2, 1, 0.1, 0.1)
+    strict, loose = clusters_for_pass(spread, 0.2), clusters_for_pass(spread, 0.2, alpha=0.1)
+    assert isinstance(strict, int)
+    assert isinstance(loose, int)
+    assert loose < strict
+
+
+def test_without_any_spread_what_is_planned_is_compared_with_delta_itself() -> None:
+    both = Design(50, 1, 1.0, 1.0)  # everything in either arm: a difference of 0
+    assert (below(both, 0.2), at_least(both, 0.2)) == (1.0, 0.0)
+    all_of_it = Design(50, 1, 1.0)
+    assert (below(all_of_it, 1.0), at_least(all_of_it, 1.0)) == (0.0, 1.0)
+
+
+def test_another_number_of_clusters_is_all_that_changes() -> None:
+    assert Design(10, 4, 0.3, 0.1, 0.7).of(20) == Design(20, 4, 0.3, 0.1, 0.7)
+
+
+def test_what_cannot_be_reached_is_named() -> None:
+    found = clusters_for_pass(Design(2, 1, 0.5, 0.5), 0.001)
+    assert isinstance(found, Missing)
+    assert found.reason == "10000 clusters of 1 do not give a power of 0.8"
+
+
+@pytest.mark.parametrize("fewest", [2, 3, 4, 5, 7, 8, 9])
+def test_the_fewest_clusters_are_found_wherever_they_lie(fewest: int) -> None:
+    design = Design(2, 1, 0.5)
+    assert clusters_for_width(design, half_width(design.of(fewest))) == fewest

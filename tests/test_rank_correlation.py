@@ -78,3 +78,14 @@ def test_a_perfect_order_has_no_interval_rather_than_a_point() -> None:
 )
 def test_what_cannot_be_told_says_why(groups: Any, says: str) -> None:
     assert spearman(groups) == Missing(says)
+
+
+def test_the_interval_is_drawn_from_a_fixed_seed() -> None:
+    pairs = alone([(x, y + 3 * ((7 * i) % 5)) for i, (x, y) in enumerate(NEARLY * 2)])
+    assert found(pairs) == found(pairs)
+
+
+def test_a_draw_without_two_values_counts_as_the_worst_on_either_side() -> None:
+    # Of four groups, three have one covariate: 3^4 / 4^4 = 32 % of the draws hold one value only.
+    value = found({"a": [(0.0, 1.0)], "b": [(0.0, 2.0)], "c": [(0.0, 3.0)], "d": [(1.0, 4.0)]})
+    assert value.interval == (-1.0, 1.0)

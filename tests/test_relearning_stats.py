@@ -250,3 +250,51 @@ def test_what_log_rank_cannot_tell() -> None:
     assert log_rank(facts(4), lost) == Missing("1 and 0 facts have a relearn curve; both models need some")
     assert log_rank(facts(None, None), facts(None)) == Missing("no fact of either model was revived")
     assert log_rank(facts(4, 4), facts(4, 4)) == Missing("all facts were revived at one step, with nobody left to compare")
+
+
+# ---- what is passed on
+
+
+def test_a_level_reaches_every_interval_of_relearning() -> None:
+    # Two facts of eight revived at step 2, none before: at 0 everybody is left (exact), at 2 the band is Greenwood's.
+    facts: dict[str, Crossing | Missing] = {str(i): Crossing(0, 2) if i < 2 else Crossing(4, None) for i in range(8)}
+    strict, loose = (survival(facts, alpha=a) for a in (0.025, 0.2))
+    assert isinstance(strict, Survival)
+    assert isinstance(loose, Survival)
+    for a, b in zip(strict.steps, loose.steps, strict=True):
+        assert a.high - a.low > b.high - b.low
+    # Only two clusters gained anything: the exact interval, which depends on alpha as well.
+    before, after, original = levels(*[0.0] * 10), levels(*[0.4] * 2, *[0.0] * 8), levels(*[1.0] * 9, 0.9)
+    narrow, wide = (got(recovery(before, after, original, alpha=a)) for a in (0.2, 0.025))
+    assert wide.high - wide.low > 1.3 * (narrow.high - narrow.low)
+    assert wide.n == narrow.n == 10
+
+
+def test_three_clusters_that_differ_are_enough_for_fieller() -> None:
+    # With three that gained, the bounds are Fieller's around the ratio; with two they are those of a share.
+    before, original = levels(*[0.0] * 12), levels(*[1.0] * 12)
+    three, two = (got(recovery(before, levels(*[0.6] * k, *[0.0] * (12 - k)), original)) for k in (3, 2))
+    gained = [0.6] * 3 + [0.0] * 9
+    half = student_t(0.025, 11) * math.sqrt(sum((g - 0.15) ** 2 for g in gained) / 11 / 12)
+    assert (three.low, three.high) == (pytest.approx(0.15 - half), pytest.approx(0.15 + half))
+    assert two.low != pytest.approx(0.1 - student_t(0.025, 11) * math.sqrt((2 * 0.25 + 10 * 0.01) / 11 / 12))
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_a_cluster_that_is_missing_or_too_many_in_any_of_the_levels_is_named(which: int) -> None:
+    for change in ({}, {"extra": 0.5}):
+        parts = [{**levels(0.0, 0.1, 0.2), **(change if i == which else {})} for i in range(3)]
+        if not change:
+            del parts[which]["1"]
+        found = recovery(*parts)
+        assert isinstance(found, Missing)
+        assert found.reason.startswith("1 clusters do not have every level")
+
+
+def test_a_budget_of_one_step_is_a_budget() -> None:
+    assert area({0: 0.0, 1: 1.0}, 1) == pytest.approx(0.5)
+
+
+def test_a_control_that_was_there_before_any_step_is_told_so() -> None:
+    found = time_ratio(Crossing(2, 4), Crossing(0, 0))
+    assert found == Missing("the control was at the threshold before any step: it tells nothing about the data")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,12 +11,13 @@ from typing import Any
 
 from vestige.desk import metrics
 from vestige.errors import LedgerError
-from vestige.records import Missing, canonical, digest
+from vestige.records import Missing, canonical, canonical_json
 
 ReadBlob = Callable[[str], str | None]
 Body = Mapping[str, Any]
 Value = float | Missing
 AT_REST = 0
+_RECORDS = ("score_tokens", "answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +90,33 @@ class Evidence:
         ]
 
 
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """What is kept of a record: whose it is, and its scores."""
+
+    kind: str
+    cell: str
+    step: int | str
+    probe: str
+    values: tuple[Value, ...]
+
+
 def gather(lines: Iterable[Mapping[str, Any]], read_blob: ReadBlob, *, tables: Tables = AUDITED) -> Evidence:
-    """Read the lines that count, those of cells with a `cell_done`, and score their records by `tables`.
+    """Read the lines that count: those of cells with a `cell_done`. A record is scored by `tables` as it comes, and then let go.
 
     Raises:
         LedgerError: there is no header.
     """
     by_kind: dict[str, list[Body]] = defaultdict(list)
+    records: list[_Scored] = []
+    texts: list[tuple[str, bytes]] = []
     for line in lines:
-        by_kind[line["kind"]].append(line["body"])
+        kind, body = line["kind"], line["body"]
+        if kind in _RECORDS:
+            records.append(_Scored(kind, body["cell"], body["step"], body["probe"], _values(kind, body, read_blob, tables)))
+            texts.append((body["cell"], _text(body)))
+        else:
+            by_kind[kind].append(body)
     if not by_kind["header"]:
         raise LedgerError("the ledger has no header line: the run never began")
     header = by_kind["header"][0]
@@ -104,14 +124,35 @@ def gather(lines: Iterable[Mapping[str, Any]], read_blob: ReadBlob, *, tables: T
     failed = {b["cell"]: b["error"] for b in by_kind["cell_failed"] if b["cell"] not in done}
     states = {body["cell"]: body for body in by_kind["state"] if body["cell"] in done}
     probes = {about["probe"]: about for about in header["probes"]}
-    counted = [(kind, body) for kind in ("score_tokens", "answer") for body in by_kind[kind] if body["cell"] in done]
-    evidence = Evidence(header, {}, probes, states, done, failed, _leaks(by_kind["measurement"], header["design"]), "")
-    evidence.scores = _scores(counted, header["design"], read_blob, tables)
-    bodies = [body for _, body in counted] + list(states.values()) + by_kind["measurement"]
-    evidence.digest = digest(sorted({canonical(body).decode() for body in bodies}))
+    others = (_text(body) for body in (*states.values(), *by_kind["measurement"]))
+    identity = _digest({*(text for cell, text in texts if cell in done), *others})
+    del texts
+    evidence = Evidence(header, {}, probes, states, done, failed, _leaks(by_kind["measurement"], header["design"]), identity)
+    evidence.scores = _scores((r for r in records if r.cell in done), header["design"], tables)
     for arm in header["design"]:
         evidence.cells.setdefault((arm["role"], arm["set"]), []).append(arm)
     return evidence
+
+
+def _text(body: Body) -> bytes:
+    """Return the canonical JSON of a body that came out of JSON.
+
+    Raises:
+        ValueError: it holds what is no number.
+    """
+    try:
+        return canonical_json(body)
+    except ValueError:
+        return canonical(body)  # slower, and says what is wrong
+
+
+def _digest(texts: set[bytes]) -> str:
+    """Return `records.digest` of the sorted list of these JSON texts, without making the text of the whole list."""
+    sha = hashlib.sha256(b"[")
+    for number, text in enumerate(sorted(texts)):  # UTF-8 sorts as its characters do
+        sha.update((b"," if number else b"") + canonical_json(text.decode("utf-8")))
+    sha.update(b"]")
+    return sha.hexdigest()
 
 
 def lines_by_seed(lines: Sequence[Mapping[str, Any]]) -> dict[int, list[Mapping[str, Any]]]:
@@ -141,41 +182,40 @@ def _leaks(measurements: Iterable[Body], design: Iterable[Body]) -> dict[tuple[s
     return {(label, group): leaked for (name, group), leaked in checked.items() for label, of in names if of == name}
 
 
-def _scores(
-    counted: Iterable[tuple[str, Body]], design: Iterable[Body], read_blob: ReadBlob, by: Tables
-) -> dict[str, dict[Place, dict[str, list[Value]]]]:
-    """Score every counted record once, then file it under each role its cell plays."""
+def _scores(records: Iterable[_Scored], design: Iterable[Body], by: Tables) -> dict[str, dict[Place, dict[str, list[Value]]]]:
+    """File every counted record once under each role its cell plays."""
     roles: dict[str, list[Body]] = defaultdict(list)
     for arm in design:
         roles[arm["cell"]].append(arm)
-    tables: dict[str, dict[Place, dict[str, list[Value]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+    names = {"score_tokens": tuple(by.tokens), "answer": tuple(by.texts)}
+    tables: dict[str, dict[Place, dict[str, list[Value]]]] = {
+        name: defaultdict(lambda: defaultdict(list)) for n in names.values() for name in n
+    }
     seen: set[tuple[str, Any, str, str]] = set()
-    for kind, body in counted:
-        key = (body["cell"], body["step"], body["probe"], kind)
+    for record in records:
+        key = (record.cell, record.step, record.probe, record.kind)
         if key in seen:
             continue
         seen.add(key)
-        values = _values(kind, body, read_blob, by)
-        for arm in roles[body["cell"]]:
-            if (arm["attack"] is None) != (body["step"] == "end"):
+        for arm in roles[record.cell]:
+            if (arm["attack"] is None) != (record.step == "end"):
                 continue
-            place = Place(arm["role"], arm["set"], AT_REST if arm["attack"] is None else body["step"])
-            for name, value in values.items():
-                tables[name][place][body["probe"]].append(value)
-    return {name: {place: dict(table) for place, table in places.items()} for name, places in tables.items()} | {
-        name: {} for name in by.names if name not in tables
-    }
+            place = Place(arm["role"], arm["set"], AT_REST if isinstance(record.step, str) else record.step)
+            for name, value in zip(names[record.kind], record.values, strict=True):
+                tables[name][place][record.probe].append(value)
+    return {name: {place: dict(table) for place, table in places.items()} for name, places in tables.items()}
 
 
-def _values(kind: str, body: Body, read_blob: ReadBlob, by: Tables) -> dict[str, Value]:
+def _values(kind: str, body: Body, read_blob: ReadBlob, by: Tables) -> tuple[Value, ...]:
+    """Return the scores of a record, in the order of its table."""
     if kind == "score_tokens":
         if body["missing"]:
-            return {name: Missing(body["missing"]) for name in by.tokens}
-        return {name: score(body["candidates"]) for name, score in by.tokens.items()}
+            return (Missing(body["missing"]),) * len(by.tokens)
+        return tuple(score(body["candidates"]) for score in by.tokens.values())
     if not by.texts:
-        return {}
-    texts = [read_blob(ref) for ref in (body["text"], *body["expected"])]
-    said, expected = texts[0], [t for t in texts[1:] if t is not None]
-    if body["missing"] or said is None or len(expected) != len(texts) - 1:
-        return {name: Missing(body["missing"] or "the texts were shredded") for name in by.texts}
-    return {name: score(said, expected) for name, score in by.texts.items()}
+        return ()
+    read = [read_blob(ref) for ref in (body["text"], *body["expected"])]
+    said, expected = read[0], [t for t in read[1:] if t is not None]
+    if body["missing"] or said is None or len(expected) != len(read) - 1:
+        return (Missing(body["missing"] or "the texts were shredded"),) * len(by.texts)
+    return tuple(score(said, expected) for score in by.texts.values())
