@@ -18,7 +18,6 @@ from synthetic import Run
 from vestige.cli import main
 from vestige.desk import run_folder
 from vestige.desk.run_folder import verify
-from vestige.desk.stats.kappa import Kappa, kappa
 from vestige.errors import LedgerError, UsageError
 from vestige.judgement import Answered
 from vestige.judges import TABLE
@@ -121,35 +120,6 @@ def test_every_judge_of_the_table_says_whom_it_asks() -> None:
     assert {name: kind.asks for name, kind in TABLE.items()} == {"same_answer": "target", "entailment": "target", "similarity": "embedding"}
     with pytest.raises(UsageError, match="same_answer"):
         named("same_answr")
-
-
-# --- agreement --------------------------------------------------------------------------------------------------------
-
-
-def test_kappa_by_hand() -> None:
-    # 20 both yes, 5 and 10 apart, 15 both no. p_o = 35/50 = .7; yes: 25/50 and 30/50; p_e = .5 * .6 + .5 * .4 = .5; kappa = .2/.5 = .4.
-    pairs = [(True, True)] * 20 + [(True, False)] * 5 + [(False, True)] * 10 + [(False, False)] * 15
-    found = kappa(pairs)
-    assert isinstance(found, Kappa)
-    assert (found.value, found.agreement, found.n) == (pytest.approx(0.4), 0.7, 50)
-    # Var: p_ii terms .4 (1 - 1.1*.6)^2 + .3 (1 - .9*.6)^2 = .04624 + .06348; p_ij terms .36 (.1 (.6 + .5)^2 + .2 (.4 + .5)^2)
-    # = .36 (.121 + .162) = .10188; minus (.4 - .5 * .6)^2 = .01; over 50 * .25: .2016 / 12.5 = .016128.
-    half = 1.959964 * math.sqrt(0.016128)
-    assert (found.low, found.high) == pytest.approx((0.4 - half, 0.4 + half), abs=1e-6)
-
-
-def test_kappa_at_its_ends_and_where_it_is_not_defined() -> None:
-    full, none, against = (
-        kappa(p)
-        for p in (
-            [(True, True), (False, False)],
-            [(True, True), (True, False), (False, True), (False, False)],
-            [(True, False), (False, True)],
-        )
-    )
-    assert [k.value for k in (full, none, against) if isinstance(k, Kappa)] == [1.0, 0.0, -1.0]
-    assert isinstance(kappa([(True, True)] * 9), Missing)
-    assert isinstance(kappa([]), Missing)
 
 
 # --- a run ------------------------------------------------------------------------------------------------------------

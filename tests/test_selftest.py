@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ from vestige.desk import metrics
 from vestige.desk import selftest as desk
 from vestige.desk.report.selftest import markdown, text
 from vestige.desk.selftest import NEVER, QUANTISE, RELEARN, UNLEARNED, State, alike
-from vestige.desk.stats.auc_interval import Area, area
 from vestige.errors import LedgerError, PlanError
 from vestige.records import Missing
 
@@ -66,28 +64,6 @@ workers = 1
 def test_alike_is_one_for_equals_and_falls_with_the_distance() -> None:
     # |3 - 1| / (3 + 1) = 1/2; opposite signs: |2 - -1| / 3 = 1; nothing against something: 1.
     assert (alike(2, 2), alike(3, 1), alike(1, 3), alike(2, -1), alike(0, 5), alike(0, 0)) == (1, 0.5, 0.5, 0, 0, 1)
-
-
-def test_an_area_counts_pairs_and_half_of_the_ties() -> None:
-    # 2 > 1, 2 = 2 (1/2), 3 > 1, 3 > 2: 3.5 of 4.
-    found = area([2, 3], [1, 2])
-    assert isinstance(found, Area)
-    assert found.value == 3.5 / 4
-    mirrored = area([1, 2], [2, 3])
-    assert isinstance(mirrored, Area)
-    assert (mirrored.value, mirrored.low, mirrored.high) == pytest.approx((1 - found.value, 1 - found.high, 1 - found.low))
-    assert isinstance(area([], [1.0]), Missing)
-
-
-def test_a_limit_of_an_area_is_where_the_estimate_is_just_196_standard_deviations_away() -> None:
-    found = area([2, 3, 4, 5, 6, 7], [1, 1, 1, 1, 1, 1])
-    assert isinstance(found, Area)
-    assert (found.value, found.high) == (1.0, 1.0)
-    # At the limit L: 1 - L = 1.96 sqrt(L (1 - L) (1 + 5 ((1 - L)/(2 - L) + L/(1 + L))) / 36), with 5 = (6 + 6)/2 - 1.
-    low = found.low
-    sd = math.sqrt(low * (1 - low) * (1 + 5 * ((1 - low) / (2 - low) + low / (1 + low))) / 36)
-    assert 1 - low == pytest.approx(1.959964 * sd, rel=1e-6)
-    assert 0.6 < low < 0.75
 
 
 def states(readings: Mapping[tuple[str, str | None], float | Missing], *, seed: int = 0) -> list[State]:
