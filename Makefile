@@ -2,6 +2,7 @@
 # make demo SEEDS=0,1,2    the same with three seeds: the README's table
 # make test            set up, run the default test suite
 # make test-slow       the tests that need the real model
+# make coverage        the default test suite; fails unless it takes every branch of the statistics and of the audit
 # make check           linter, formatter, type checker
 # make results         write the tables of a demo's runs into the README (OUT and SEEDS as for the demo)
 #
@@ -16,10 +17,11 @@ MODEL ?= smollm2-135m-instruct
 TORCH_INDEX ?=
 
 BIN = $(VENV)/bin
+JUDGING = stats audit clauses evidence flags levels rule
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 INDEX = $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
 
-.PHONY: demo test test-slow check results clean
+.PHONY: demo test test-slow coverage check results clean
 
 demo: $(VENV)/.demo
 	$(BIN)/vestige demo --seeds $(SEEDS) --out $(OUT)
@@ -30,6 +32,9 @@ test: $(VENV)/.dev
 test-slow: $(VENV)/.demo $(VENV)/.dev
 	$(PIP) --editable '.[lab,dev,reference]'
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow
+
+coverage: $(VENV)/.dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --cov-branch --cov-report=term-missing --cov-fail-under=100 $(JUDGING:%=--cov=vestige.desk.%)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
