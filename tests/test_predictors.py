@@ -9,7 +9,18 @@ from typing import Any
 import pytest
 
 from synthetic import At, Run
-from vestige.desk.predictors import FEWEST_STATES, Point, StatePoint, over_folds, points, predictions, state_predictions, states
+from vestige.desk.predictors import (
+    FEWEST_STATES,
+    Point,
+    StatePoint,
+    beyond_rest,
+    over_folds,
+    points,
+    predictions,
+    rest_prediction,
+    state_predictions,
+    states,
+)
 from vestige.desk.run_folder import judge, verify
 from vestige.desk.stats.rank_correlation import Correlation
 from vestige.errors import LedgerError
@@ -230,6 +241,7 @@ def test_a_state_is_a_point_with_what_all_sets_brought_back_on_average(tmp_path:
     assert found["positive", 1].recovery == pytest.approx(0.5)
     assert found["positive", 1].traces == {"cka": 1.5}
     assert found["positive", 1].state == "state of positive/1"
+    assert (found["subject", 0].rest, found["positive", 1].rest) == (pytest.approx(0.03), pytest.approx(0.05))
 
 
 class WithoutText(Run):
@@ -308,3 +320,25 @@ def test_a_trace_that_some_runs_did_not_take_is_missing_there() -> None:
     assert found["pca_shift"].correlation == Missing("3 distinct states; at least 20 are needed")
     lacking = state_predictions([StatePoint("run", "subject", 0, "s", 0.1, {"uds": Missing("no original")})])
     assert lacking["uds"].correlation == Missing("no original")
+
+
+def test_a_trace_that_follows_the_score_at_rest_tells_nothing_beyond_it() -> None:
+    # What is left at rest decides what comes back; "cka" follows it up to a wobble, "uds" goes its own way and adds to recovery.
+    found = []
+    for k in range(30):
+        traces: dict[str, Any] = {"cka": 2.0 * k + 3 * (k * 5 % 4), "uds": k * 7 % 5}
+        found.append(StatePoint("run", "subject", k, f"state {k}", 3.0 * k + 8 * traces["uds"], traces, -1.0 * k))
+    rest, plain, beyond = rest_prediction(found).correlation, state_predictions(found), beyond_rest(found)
+    assert isinstance(rest, Correlation)
+    assert rest.rho < -0.8
+    by_name = {name: (plain[name].correlation, beyond[name].correlation) for name in ("cka", "uds")}
+    rho = {name: [c.rho for c in both if isinstance(c, Correlation)] for name, both in by_name.items()}
+    assert rho["cka"][0] > 0.8
+    assert abs(rho["cka"][1]) < 0.3
+    assert rho["uds"][1] > rho["uds"][0] + 0.2
+
+
+def test_without_the_score_at_rest_there_is_nothing_to_hold_still() -> None:
+    found = pairs(20)
+    assert rest_prediction(found).correlation == beyond_rest(found)["cka"].correlation == Missing("the score at rest was not read")
+    assert beyond_rest(found[:19])["uds"].missing == 19

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import numpy as np
 import pytest
 
-from vestige.desk.stats.rank_correlation import Correlation, spearman
+from vestige.desk.stats.rank_correlation import Correlation, partial, spearman
 from vestige.records import Missing
 
 NEARLY = [(1.0, 10.0), (2.0, 20.0), (3.0, 40.0), (4.0, 30.0), (5.0, 50.0)]
@@ -89,3 +91,54 @@ def test_a_draw_without_two_values_counts_as_the_worst_on_either_side() -> None:
     # Of four groups, three have one covariate: 3^4 / 4^4 = 32 % of the draws hold one value only.
     value = found({"a": [(0.0, 1.0)], "b": [(0.0, 2.0)], "c": [(0.0, 3.0)], "d": [(1.0, 4.0)]})
     assert value.interval == (-1.0, 1.0)
+
+
+# ---- with a third number held still
+
+
+def test_partial_by_hand() -> None:
+    # x: 1 2 3 4 5, y: 2 1 4 3 5, z: 1 3 2 5 4. Squared rank differences: xy 4 (rho 1 - 24/120 = .8), xz 4 (.8),
+    # yz 1 + 4 + 4 + 4 + 1 = 14 (1 - 84/120 = .3). (.8 - .24) / sqrt(.36 x .91) = .56 / .5724 = .978.
+    value = partial({str(i): [t] for i, t in enumerate([(1, 2, 1), (2, 1, 3), (3, 4, 2), (4, 3, 5), (5, 5, 4)])})
+    assert isinstance(value, Correlation)
+    assert value.rho == pytest.approx(0.56 / math.sqrt(0.36 * 0.91))
+    assert (value.n, value.groups) == (5, 5)
+
+
+def test_partial_is_the_correlation_of_what_a_line_through_the_ranks_leaves() -> None:
+    chance = np.random.default_rng(3)
+    rows = chance.normal(size=(40, 3)) @ np.array([[1.0, 0.4, 0.7], [0.0, 1.0, 0.5], [0.0, 0.0, 1.0]])
+    ranks = np.argsort(np.argsort(rows, axis=0), axis=0) + 1.0
+    line = np.stack([np.ones(40), ranks[:, 2]], axis=1)
+    left = [ranks[:, side] - line @ np.linalg.lstsq(line, ranks[:, side], rcond=None)[0] for side in (0, 1)]
+    value = partial({str(i): [tuple(row)] for i, row in enumerate(rows.tolist())})
+    assert isinstance(value, Correlation)
+    assert value.rho == pytest.approx(np.corrcoef(*left)[0, 1])
+    assert isinstance(value.interval, tuple)
+    assert value.interval[0] < value.rho < value.interval[1]
+
+
+def test_a_covariate_that_only_follows_the_third_number_tells_nothing_beyond_it() -> None:
+    chance = np.random.default_rng(0)
+    third = chance.normal(size=300)
+    x, y = third + 0.5 * chance.normal(size=300), third + 0.5 * chance.normal(size=300)
+    rows = list(zip(x.tolist(), y.tolist(), third.tolist(), strict=True))
+    both, beyond = spearman(alone([r[:2] for r in rows])), partial({str(i): [r] for i, r in enumerate(rows)})
+    assert isinstance(both, Correlation)
+    assert isinstance(beyond, Correlation)
+    assert both.rho > 0.7
+    assert abs(beyond.rho) < 0.15
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ([(1, 2, 0), (2, 1, 0), (3, 4, 0), (4, 3, 0)], "the number held still is the same everywhere"),
+        (
+            [(1, 2, 10), (2, 1, 20), (3, 4, 30), (4, 3, 40)],
+            "the number held still and one of the other two are in one and the same order: nothing is left to correlate",
+        ),
+    ],
+)
+def test_what_is_left_of_nothing_says_so(rows: Any, says: str) -> None:
+    assert partial({str(i): [row] for i, row in enumerate(rows)}) == Missing(says)

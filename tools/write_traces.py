@@ -41,14 +41,16 @@ def predicted(folders: Sequence[Path]) -> str:
     known = [p.recovery for p in points if not isinstance(p.recovery, Missing)]
     if (states := len({p.state for p in points})) < predictors.FEWEST_STATES:
         return f"{states} states have been run so far; at least {predictors.FEWEST_STATES} are needed."
-    found = predictors.state_predictions(points)
+    found, beyond = predictors.state_predictions(points), predictors.beyond_rest(points)
     order = sorted(found, key=lambda name: -abs(rho(found[name])))
     said = (
         f"{len(points)} unlearned models, {len({p.state for p in points})} of them distinct; mean recovery {fmean(known):.2f}, "
         f"from {min(known):.2f} to {max(known):.2f}."
     )
-    rows = [[f"`{name}`", *correlation(found[name])] for name in order]
-    return f"{said}\n\n" + table(["trace", "Spearman's rho with recovery", "95 % interval", "states"], rows)
+    rows = [["the score at rest, no trace", *correlation(predictors.rest_prediction(points)), "", ""]]
+    rows += [[f"`{name}`", *correlation(found[name]), *list(correlation(beyond[name]))[:2]] for name in order]
+    head = ["trace", "Spearman's rho with recovery", "95 % interval", "states", "rho with the score at rest held still", "95 % interval"]
+    return f"{said}\n\n" + table(head, rows)
 
 
 def rho(found: predictors.Prediction) -> float:

@@ -14,7 +14,9 @@ corrected for there being several. What a plan had traced inside the unlearned m
 What was read in an arm at rest, before any attack, is the same for every set: there the points are states. A state's recovery is the mean
 over all sets it was attacked with, each at its own step; its group in the correlation is its digest, so that the same weights under several
 seeds count as one. Fewer than 20 distinct states give no correlation. All attacked roles enter, each a point: for one role alone, leave
-out the others. Recoveries are comparable only under equal sets and attacks: put runs together that share them.
+out the others. Recoveries are comparable only under equal sets and attacks: put runs together that share them. Where little was
+forgotten, little can come back, and a trace that only tells how much is left predicts recovery as well as the score at rest does. So
+`rest`, that score, is the baseline beside them, and `beyond_rest` holds it still.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from vestige import ledger
 from vestige.blobs import Blobs
 from vestige.desk.evidence import Evidence, Place, gather, lines_by_seed
 from vestige.desk.levels import TIE, Question, at_rest, combine
-from vestige.desk.stats.rank_correlation import Correlation, spearman
+from vestige.desk.stats.rank_correlation import Correlation, partial, spearman
 from vestige.errors import LedgerError
 from vestige.ledger import Line
 from vestige.records import Missing, digest
@@ -44,6 +46,7 @@ FEWEST_STATES = 20
 """States below which no correlation of a trace with recovery is given."""
 _ROLE, _GROUP = "subject", "forget"
 _NOT_STORED = Missing("this ledger was written before covariates were stored")
+_REST_NOT_READ = Missing("the score at rest was not read")
 _NOT_TRACED = Missing("the plan of this run did not ask for this trace")
 
 
@@ -62,7 +65,10 @@ class Point:
 
 @dataclass(frozen=True)
 class StatePoint:
-    """What all relearn sets brought back from a state on average, and what had been read in it at rest; `state` is its digest."""
+    """What all relearn sets brought back from a state on average, and what had been read in it at rest, its score (`rest`) included.
+
+    `state` is its digest.
+    """
 
     run: str
     role: str
@@ -70,6 +76,7 @@ class StatePoint:
     state: str
     recovery: Value
     traces: Covariates
+    rest: Value = _REST_NOT_READ
 
 
 @dataclass(frozen=True)
@@ -88,24 +95,41 @@ def predictions(points: Sequence[Point]) -> dict[str, Prediction]:
 
 def state_predictions(points: Sequence[StatePoint]) -> dict[str, Prediction]:
     """Return, for every trace of a state, how well it predicts recovery over states; Missing below `FEWEST_STATES` of them."""
-    names = dict.fromkeys(name for point in points for name in point.traces)
-    tables = {name: [(p.state, p.traces.get(name, _NOT_TRACED), p.recovery) for p in points] for name in names}
+    return {name: _prediction([(p.state, value, p.recovery) for p, value in read], fewest=FEWEST_STATES) for name, read in _read(points)}
+
+
+def beyond_rest(points: Sequence[StatePoint]) -> dict[str, Prediction]:
+    """Return the same with the score at rest held still: what a trace tells that asking the model does not."""
+    tables = {name: [(p.state, value, p.recovery, p.rest) for p, value in read] for name, read in _read(points)}
     return {name: _prediction(table, fewest=FEWEST_STATES) for name, table in tables.items()}
 
 
-def _prediction(table: Iterable[tuple[str, Value, Value]], *, fewest: int = 0) -> Prediction:
-    """Return how well the second of each (group, covariate, recovery) predicts the third."""
-    groups: dict[str, list[tuple[float, float]]] = defaultdict(list)
+def rest_prediction(points: Sequence[StatePoint]) -> Prediction:
+    """Return how well the score at rest alone predicts recovery: the baseline of every trace."""
+    return _prediction([(p.state, p.rest, p.recovery) for p in points], fewest=FEWEST_STATES)
+
+
+def _read(points: Sequence[StatePoint]) -> Iterable[tuple[str, list[tuple[StatePoint, Value]]]]:
+    names = dict.fromkeys(name for point in points for name in point.traces)
+    return [(name, [(p, p.traces.get(name, _NOT_TRACED)) for p in points]) for name in names]
+
+
+def _prediction(table: Iterable[tuple[Any, ...]], *, fewest: int = 0) -> Prediction:
+    """Return how well the second of each (group, covariate, recovery) predicts the third; a fourth value is held still."""
+    groups: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
     lacking: list[Missing] = []
+    width = 2
     for group, *values in table:
-        known = [v for v in values if not isinstance(v, Missing)]
-        lacking += [v for v in values if isinstance(v, Missing)][:1]
-        if len(known) == 2:
-            groups[group].append((known[0], known[1]))
+        width = len(values)
+        if absent := [v for v in values if isinstance(v, Missing)]:
+            lacking.append(absent[0])
+        else:
+            groups[group].append(tuple(values))
     if lacking and not groups:  # where nothing at all is known, the reason of the first is that of all that matters
         return Prediction(lacking[0], len(lacking))
-    few = len(groups) < fewest
-    return Prediction(Missing(f"{len(groups)} distinct states; at least {fewest} are needed") if few else spearman(groups), len(lacking))
+    if len(groups) < fewest:
+        return Prediction(Missing(f"{len(groups)} distinct states; at least {fewest} are needed"), len(lacking))
+    return Prediction(spearman(groups) if width == 2 else partial(groups), len(lacking))
 
 
 def points(folder: Path) -> list[Point]:
@@ -146,7 +170,8 @@ def _states(folder: Path, evidence: Evidence, seen: Mapping[tuple[str, int], dic
     for (role, seed), sets in labels.items():
         traces = {name: _as_read(body) for name, body in seen[role, seed].items()}
         state = next(iter(seen[role, seed].values()))["state"]
-        yield StatePoint(str(folder), role, seed, state, _mean([_recovery(evidence, role, label)[1] for label in sets]), traces)
+        recovery = _mean([_recovery(evidence, role, label)[1] for label in sets])
+        yield StatePoint(str(folder), role, seed, state, recovery, traces, _level(evidence, "test", [(1.0, at_rest(role))]))
 
 
 def _seen(lines: Iterable[Line]) -> dict[tuple[str, int], dict[str, Line]]:
