@@ -15,6 +15,7 @@ import click
 import pytest
 
 import vestige
+from vestige import plan_tuning
 from vestige.cases.folder_check import check
 from vestige.cli import EXIT, main
 from vestige.plan import resolve
@@ -171,6 +172,10 @@ def test_every_piece_of_a_plan_that_is_shown_resolves(document: str, text: str) 
     piece = tomllib.loads(text)
     whole: dict[str, Any] = tomllib.loads(text_of("customers"))
     whole.update(piece)
+    if "tune" in piece:
+        del whole["unlearn"]
+        assert plan_tuning.read(whole, folder=ROOT).tuning.trials
+        return
     resolved = resolve(whole, folder=ROOT)
     assert resolved.described()
     if piece.get("case", {}).get("name") == "folder":

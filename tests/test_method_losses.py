@@ -312,7 +312,7 @@ def test_undial_distils_the_reference_with_the_forget_tokens_lowered(lm: Languag
     assert TABLE["undial"](strength=5.0).objective(ours).item() == pytest.approx(np.mean(terms), rel=1e-6)
 
 
-def test_scrub_is_equation_3_of_kurmanji_et_al_in_turns(lm: LanguageModel, other: LanguageModel) -> None:
+def test_scrub_is_the_whole_objective_of_kurmanji_et_al_in_turns(lm: LanguageModel, other: LanguageModel) -> None:
     forget, retain = rows_of(lm)
     method = TABLE["scrub"](kl_weight=3.0, retain_weight=0.7)
     means = []

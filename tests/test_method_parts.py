@@ -382,3 +382,8 @@ def test_no_method_keeps_a_second_model(lm: LanguageModel, monkeypatch: pytest.M
     assert unlearn.TABLE is TABLE
     with torch.no_grad():
         assert torch.isfinite(score_batch(lm, encode_rows(lm, DATA["retain"])).logp).all()
+
+
+def test_no_alternates_at_all_are_refused() -> None:
+    with pytest.raises(UsageError, match="alternates = 0: each forget row needs at least one other answer"):
+        alternates(CASE.forget, CASE.retain, each=0, seed=0)

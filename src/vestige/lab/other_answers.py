@@ -12,7 +12,7 @@ import random
 from collections import defaultdict
 from collections.abc import Sequence
 
-from vestige.errors import DataError
+from vestige.errors import DataError, UsageError
 from vestige.records import Row
 from vestige.text import is_unspaced, normalise
 
@@ -57,8 +57,11 @@ def alternates(forget: Sequence[Row], retain: Sequence[Row], *, each: int, seed:
     """Return up to `each` other answers per forget row, by its id, out of the retained rows of the same attribute.
 
     Raises:
+        UsageError: fewer than one is asked for.
         DataError: a row without a prompt or attribute, or no retained row gives another value for its attribute.
     """
+    if each < 1:
+        raise UsageError(f"alternates = {each}: each forget row needs at least one other answer")
     values: dict[str, dict[str, str]] = defaultdict(dict)
     for row in retain:
         values[row.attribute].setdefault(normalise(row.answer), row.answer.strip())
