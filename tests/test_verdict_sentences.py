@@ -1,4 +1,4 @@
-"""What the clauses of a verdict say, word for word and with their numbers: of the rule, a manager reads no more."""
+"""What a verdict and its clauses say, word for word and with their numbers: of the rule, a manager reads no more."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import pytest
 
 from synthetic import HINTS, UNRELATED, At, Run, read_blob
 from vestige.desk.audit import audit
+from vestige.desk.evidence import gather, lines_by_seed
+from vestige.desk.rule import REVISION
+from vestige.errors import LedgerError
 
 LEAN = ("never_exposed_2", "sham", "broken")
 Told = dict[str, tuple[bool | None, str, float | None, float | None]]
@@ -149,14 +152,119 @@ def test_a_model_that_was_not_attacked_and_has_no_control() -> None:
     assert [name for name in found if "@" in name] == []
 
 
-def test_an_attack_without_text_is_named_by_itself() -> None:
+def rounded() -> list[dict[str, Any]]:
+    """Return a run whose second attack trains on no text."""
     lines = lean().lines()
     header = next(x["body"] for x in lines if x["kind"] == "header")
     header["plan"]["attacks"].append({"name": "quantise", "probe_at": [2, 4]})
     for arm in header["design"]:
         if arm["set"] == UNRELATED:
             arm.update(attack="quantise", set="quantise", relearn_set=None)
-    found = told(lines)
+    return lines
+
+
+def test_an_attack_without_text_is_named_by_itself() -> None:
+    found = told(rounded())
     assert found["attacked"][1] == "relearning was tried with: hints; attacks without text were tried: quantise"
     assert found["quantise@2"][1].startswith("after quantise: +0.011")
     assert found["benign"] == (True, "0 probes leaked into a relearn set and were set apart", 0.0, 0.0)
+
+
+# ---- the verdict around the clauses
+
+
+def verdict(run: Run | list[dict[str, Any]]) -> dict[str, Any]:
+    return audit(run if isinstance(run, list) else run.lines(), read_blob)
+
+
+def test_the_head_of_a_verdict() -> None:
+    found = verdict(lean())
+    assert {key: found[key] for key in found if key not in ("audits", "levels", "arms", "evidence", "case")} == {
+        "schema": "vestige.verdict/1",
+        "run": "synthetic",
+        "rule": {"delta": 0.2, "alpha": 0.025, "utility_ratio": 0.8, "utility_min": None, "known_min": 0.3},
+        "rule_revision": REVISION,
+        "plan_digest": "0" * 64,
+        "verdict": "PASS",
+        "provisional": False,
+        "reasons": [],
+        "claim": "Less than 20% of what the original knew remains beyond a model that never saw the data, before and after relearning "
+        "with hints, unrelated, up to the budget tried.",
+        "limits": [
+            "Only these relearn sets were tried: hints, unrelated; up to 4 steps. Other texts, steps or attacks may do more.",
+            "No recovery found is not the same as erased.",
+            "The deciding score is a choice among candidate answers; what the model says by itself is reported beside it.",
+        ],
+        "flags": [],
+    }
+    assert found["case"]["name"] == "synthetic"
+    assert [(a["name"], a["subject"], a["control"], a["group"], a["provisional"]) for a in found["audits"]] == [
+        ("unlearned", "subject", "never_exposed", "forget", False),
+        ("liar", "positive", "never_exposed", "forget", False),
+    ]
+
+
+def test_an_audit_of_another_group_says_which() -> None:
+    lines = lean(seeds=(0,)).lines()
+    next(x["body"] for x in lines if x["kind"] == "header")["audits"][0]["group"] = "retain"
+    assert verdict(lines)["audits"][0]["group"] == "retain"
+
+
+@pytest.mark.parametrize(
+    ("fields", "limit"),
+    [
+        ({"without": (*LEAN, "never_exposed")}, "No model that never saw the data was at hand: only absolute levels are judged."),
+        ({"without": ALONE}, "No original model was at hand: levels are not set in relation to what it knew."),
+        (
+            {"knowledge": "pretrained", "without": (*LEAN, "never_exposed")},
+            "The knowledge was pre-trained: no model exists that never knew it; the control is unrelated text, which limits the claim.",
+        ),
+    ],
+)
+def test_what_was_not_at_hand_is_a_limit(fields: dict[str, Any], limit: str) -> None:
+    assert verdict(lean(**fields))["limits"][2] == limit
+
+
+def test_attacks_without_text_stand_beside_the_relearn_sets_in_the_limits() -> None:
+    assert verdict(rounded())["limits"][0] == (
+        "Only these relearn sets were tried: hints; up to 4 steps. Beside them: quantise. Other texts, steps or attacks may do more."
+    )
+    assert verdict(unattacked(lean()))["limits"][0].startswith("Only these relearn sets were tried: none; up to 0 steps. Other texts")
+
+
+@pytest.mark.parametrize(
+    ("levels", "claim"),
+    [
+        ({("subject", HINTS): 0.6}, "65% (95 % interval 62% to 67%) of what the original knew came back, beyond a model that never saw "),
+        (
+            {("subject", None): 0.6, ("subject", HINTS): 0.6, ("subject", UNRELATED): 0.6},
+            "The model still shows 66% (95 % interval 63% to 68%) of what the original knew, before any attack.",
+        ),
+    ],
+)
+def test_what_a_fail_claims(levels: Any, claim: str) -> None:
+    assert verdict(lean(levels=levels))["claim"].startswith(claim)
+
+
+def test_a_level_that_never_fell_is_there_and_did_not_come_back() -> None:
+    # At rest just below delta, after hints just above, the rise itself too small to be told: FAIL by level alone.
+    found = verdict(lean(levels={("subject", None): 0.19, ("subject", HINTS): 0.22, ("subject", UNRELATED): 0.19}))["audits"][0]
+    assert found["reasons"] == ["level"]
+    assert " of what the original knew is there, beyond a model that never saw the data, after relearning with hints (" in found["claim"]
+    assert "came back" not in found["claim"]
+
+
+def test_a_count_of_what_is_missing_adds_up() -> None:
+    # One cell of the liar without an end; one record of the subject at rest, of which two estimates are made (level and last rank).
+    lines = lean(seeds=(0,), tweak=lost("subject", "forget")).lines()
+    kept = [x for x in lines if not (x["kind"] == "cell_done" and x["body"]["cell"] == f"positive/{UNRELATED}/0/0")]
+    held, says, value, _ = told(kept)["complete"]
+    assert held is False
+    assert says == "1 of 10 cells missing or failed, 2 records missing, 0 estimates without data"
+    assert value == 3.0
+
+
+def test_a_ledger_without_a_header_says_so() -> None:
+    for read in (lambda: lines_by_seed([]), lambda: gather([], read_blob)):
+        with pytest.raises(LedgerError, match=r"^the ledger has no header line: the run never began$"):
+            read()

@@ -76,16 +76,23 @@ def _correlation(groups: Mapping[str, Sequence[tuple[float, ...]]], names: Seque
 
 def _rho(pairs: NDArray[np.float64]) -> float:
     """Return Spearman's rho of pairs (N, 2), neither side of which is constant."""
-    from scipy.stats import spearmanr
-
-    return float(spearmanr(pairs[:, 0], pairs[:, 1]).statistic)
+    return float(_ranked(pairs)[0, 1])
 
 
 def _partial_rho(rows: NDArray[np.float64]) -> float:
     """Return the partial rho of triples (N, 3), no side of which is constant; nan where the third is in the order of one of the others."""
-    xy, xz, yz = (_rho(rows[:, sides]) for sides in ([0, 1], [0, 2], [1, 2]))
+    rho = _ranked(rows)
+    xy, xz, yz = rho[0, 1], rho[0, 2], rho[1, 2]
     left = (1 - xz**2) * (1 - yz**2)
     return float((xy - xz * yz) / np.sqrt(left)) if left > _NOTHING else float("nan")
+
+
+def _ranked(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the correlations (K, K) of the ranks of rows (N, K)."""
+    from scipy.stats import rankdata
+
+    found: NDArray[np.float64] = np.corrcoef(rankdata(rows, axis=0), rowvar=False)
+    return found
 
 
 def _interval(parts: Sequence[NDArray[np.float64]], rho: Rho) -> tuple[float, float] | Missing:
