@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
+from unittest.mock import patch
 
 import torch
 
@@ -34,7 +35,7 @@ from vestige.lab import losses, models, train
 from vestige.lab.actions import encoded, row_streams
 from vestige.lab.batches import Encoded, attention_for, padded, predicting
 from vestige.lab.models import LanguageModel
-from vestige.lab.train import Optimiser, Settings
+from vestige.lab.train import Optimiser, Settings, Spent
 from vestige.runner import graph_of
 
 ROOT = Path(__file__).parents[1]
@@ -43,8 +44,8 @@ PLAIN = "plain training"
 _BATCH = 16
 BARS = {"gradient_ascent": 1.1, "gradient_difference": 1.1, "npo": 1.15}
 _STILL = 1e-12
-# Steps that are not counted: memory is touched for the first time.
-_WARM = 2
+# Steps that are not timed: memory is touched for the first time, and measured.
+_WARM = 3
 # As in the processes that carry out the cells of a run (`vestige.workers`).
 _ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "100000000000"}
 
@@ -88,11 +89,8 @@ def watched(lm: LanguageModel) -> Iterator[Watch]:
         watch.updates.append(timed(update, *args)[0])
         watch.bares.append(bare(lm, batches))
 
-    train._look, train._one_step, train._update = kept, passed, updated
-    try:
+    with patch.multiple(train, _look=kept, _one_step=passed, _update=updated):
         yield watch
-    finally:
-        train._look, train._one_step, train._update = look, one_step, update
 
 
 def timed(work: Callable[..., Any], *args: Any) -> tuple[float, Any]:
@@ -129,15 +127,22 @@ def measure(method: str, steps: int, model: str) -> dict[str, Any]:
     reset_peak()
     if method == PLAIN:
         streams = row_streams(encoded(lm, cell.data, ("forget", "retain")), _BATCH, seed=cell.seed)
-        settings = Settings(Optimiser(_STILL), steps, "all_but_embeddings")
+        settings = Settings(Optimiser(_STILL), _WARM, "all_but_embeddings")
         train.run(lm, streams, lambda s: losses.nll(s["forget"]) + losses.nll(s["retain"]), settings, lambda step: False)
         return {"peak_mib": peak_mib()}
-    asked = {"lr": _STILL, "steps": steps, "learn_steps": steps}
     fields = {f.name for f in dataclasses.fields(cell.action)}
-    action = dataclasses.replace(cell.action, **{k: v for k, v in asked.items() if k in fields})
+
+    def act(steps: int) -> Spent:
+        asked = {"lr": _STILL, "steps": steps, "learn_steps": steps}
+        action = dataclasses.replace(cell.action, **{k: v for k, v in asked.items() if k in fields})
+        spent: Spent = action(lm, cell.data, seed=cell.seed, on_step=lambda step: False)
+        return spent
+
+    act(_WARM)
+    peak = peak_mib()  # before any bare pass, which may take more than the method
     with watched(lm) as watch:
-        total, spent = timed(lambda: action(lm, cell.data, seed=cell.seed, on_step=lambda step: False))
-    passes, updates, bares = (seconds[_WARM:] for seconds in (watch.passes, watch.updates, watch.bares))
+        total, spent = timed(act, steps)
+    passes, updates, bares = watch.passes, watch.updates, watch.bares
     ratios = [seconds / least for seconds, least in zip(passes, bares, strict=True)]
     return {
         "ratio": median(ratios),
@@ -146,9 +151,9 @@ def measure(method: str, steps: int, model: str) -> dict[str, Any]:
         "pass_seconds": median(passes),
         "bare_seconds": median(bares),
         "update_seconds": median(updates),
-        "once_seconds": total - sum(watch.passes) - sum(watch.updates) - sum(watch.bares),
-        "tokens": spent.tokens_trained / len(watch.passes),
-        "peak_mib": peak_mib(),
+        "once_seconds": total - sum(passes) - sum(updates) - sum(bares),
+        "tokens": spent.tokens_trained / len(passes),
+        "peak_mib": peak,
         "steps": len(ratios),
     }
 
@@ -169,7 +174,7 @@ def main() -> None:
     known = [name for name, kind in plans.tables().methods.items() if hasattr(kind, "space")]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--methods", nargs="+", choices=known, default=known)
-    parser.add_argument("--steps", type=int, default=14)
+    parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--model", default="smollm2-135m-instruct")
     parser.add_argument("--write", action="store_true", help=f"keep the numbers in {RESULTS.relative_to(ROOT)}")
     parser.add_argument("--measure", help="used by the program itself")
