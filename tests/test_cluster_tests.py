@@ -294,6 +294,12 @@ def test_two_groups_need_two_clusters_each(clusters: Clusters, says: str) -> Non
         assert says in found.reason
 
 
+def test_two_groups_are_drawn_from_a_fixed_seed() -> None:
+    groups = single(*[x / 20 for x in range(20)]), single(*[(x * 7 % 11) / 11 for x in range(11)])
+    found = [bootstrap_two(*groups, gap, draws=200, **fields) for fields in ({}, {}, {"seed": 0}, {"seed": 1})]
+    assert found[0] == found[1] == found[2] != found[3]
+
+
 # ---- what is passed on
 
 
