@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -45,7 +46,7 @@ def test_a_run_is_kept_with_what_the_tables_need(tool: ModuleType, tmp_path: Pat
     assert tool.strongest(kept)["set"] == "hints"
     assert tool.reaches(kept)
     tuning = {"methods": [{"method": "npo"}, {"method": "rmu"}], "delta": 0.2}
-    lines = tool.compared(tuning, {"npo": kept}, {"methods": {"npo": {"peak_mib": 2700.0}}}).splitlines()
+    lines = tool.compared([tuning], {"npo": kept}, {"methods": {"npo": {"peak_mib": 2700.0}}}).splitlines()
     assert lines[0].startswith("1 of 2 methods have been run on the seeds 1, 2; 1 of them reach the bar")
     assert [len(line.split(" | ")) for line in lines[2:]] == [14] * 4
     assert lines[4].startswith("| `npo` | 0.03 (")
@@ -80,3 +81,31 @@ def test_rounding_and_unrelated_text_are_no_relearn_set_to_be_the_strongest(tool
     ]
     assert tool.strongest({"attacks": attacks})["set"] == "new_customers (relearn)"
     assert tool.strongest({"attacks": attacks[:2]}) is None
+
+
+def test_a_case_that_was_not_tuned_says_so(tool: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = tool.PAGE.read_text(encoding="utf-8")
+    monkeypatch.setattr(tool, "RESULTS", tmp_path)
+    found = tool.written(page)
+    assert found.count("Not tuned yet.") == 3 * len(tool.CASES)
+    assert "Not measured yet." in found
+
+
+def test_what_is_kept_gives_the_page(tool: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tuning").mkdir()
+    space = {"lr": [1e-5, 1e-4]}
+    fields = {"lr": 2e-5, "steps": 8, "batch_size": 16}
+    good = {"trial": 0, "step": 8, "forget": 0.1, "utility": 0.9, "kept": {"retain": 0.95, "utility": 0.9}}
+    tried = {"trials": [{}], "points": [good], "frontier": [[0, 8]], "space": space}
+    methods = [{**tried, "method": "npo", "chosen": {**good, "fields": fields}, "why_not": None}]
+    methods.append({**tried, "method": "rmu", "chosen": None, "why_not": "no point forgot"})
+    tuning = {"methods": methods, "budget": {"looks": 1}, "delta": 0.2}
+    (tmp_path / "tuning" / "tuning.json").write_text(json.dumps(tuning), encoding="utf-8")
+    judge(Run(test=17, seeds=(1, 2)).write(tmp_path / "runs" / "npo"))
+    monkeypatch.setattr(tool, "RESULTS", tmp_path)
+    tool.keep("tofu", tmp_path / "runs", [tmp_path / "tuning"])
+    text = tool.written(tool.PAGE.read_text(encoding="utf-8"))
+    assert "| `npo` | 1 | 1 × 1 | lr 2e-05, steps 8 | 0.10 | 0.90 | 0.95 |" in text
+    assert "| `rmu` | 1 | 1 × 1 | no point forgot |  |  |  |" in text
+    assert "- `rmu`, round 1 (1 settings): 0.10 / 0.90" in text
+    assert "- `npo`" not in text.split("tofu frontiers")[1]
