@@ -5,7 +5,7 @@
     python tools/write_methods.py tofu RUNS/methods-tofu RUNS/tune-tofu
 With a case, a folder of finished runs (one of a tuned plan each) and tunings, what the tables need of them is kept first: methods_CASE.json
 holds levels, estimates and costs of the runs, tuned_CASE.json what `vestige tune` wrote, in the order given. method_cost.json comes from
-`benchmarks/method_cost.py`. What is not there is printed as missing.
+`benchmarks/method_cost.py`, rmu_target.json from `benchmarks/rmu_target.py`. What is not there is printed as missing.
 """
 
 from __future__ import annotations
@@ -209,6 +209,16 @@ def priced(cost: Json) -> str:
     return _table(columns.split(";"), rows)
 
 
+def steered(rows: Sequence[Json]) -> str:
+    """Return how near RMU's activations came to their target, and how far the retained ones moved."""
+    if not rows:
+        return "Not measured yet."
+    columns = "rate;steering;retain weight;step;length;distance to the target;forgotten have moved;retained have moved".split(";")
+    names = ("length", "distance", "forget_moved", "retain_moved")
+    shown = [[f"{row[key]:g}" for key in ("lr", "steering", "retain_weight", "step")] + [f"{row[n]:,.0f}" for n in names] for row in rows]
+    return _table(columns, shown)
+
+
 def _table(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head), *rows))
 
@@ -216,7 +226,7 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 def written(page: str) -> str:
     """Return the page with the tables of what is kept."""
     cost = _kept("method_cost.json", {})
-    texts = {"cost": priced(cost)}
+    texts = {"cost": priced(cost), "rmu": steered(_kept("rmu_target.json", []))}
     for case in CASES:
         tunings, runs = _kept(f"tuned_{case}.json", []), _kept(f"methods_{case}.json", {})
         if tunings:
