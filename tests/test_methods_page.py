@@ -28,6 +28,7 @@ def tool() -> ModuleType:
 def test_the_page_holds_the_results_that_are_kept(tool: ModuleType) -> None:
     page = tool.PAGE.read_text(encoding="utf-8")
     assert tool.written(page) == page
+    assert tool.drawn() == tool.FIGURE.read_text(encoding="utf-8")
 
 
 def test_a_run_is_kept_with_what_the_tables_need(tool: ModuleType, tmp_path: Path) -> None:
