@@ -122,6 +122,7 @@ def test_the_plan_of_a_tuning_says_all_that_decides_a_number_and_nothing_of_atta
     assert read(more).tuning.digest() == tuning.digest()
     assert read(document(seed=1)).tuning.digest() != tuning.digest()
     assert read(document(looks=3)).tuning.digest() != tuning.digest()
+    assert read(document(margin=0.1)).tuning.digest() != tuning.digest()
 
 
 @pytest.mark.parametrize(
@@ -130,6 +131,7 @@ def test_the_plan_of_a_tuning_says_all_that_decides_a_number_and_nothing_of_atta
         ({"trial": 4}, r"unknown key 'tune.trial': .*trials"),
         ({"trials": 0}, "key 'tune.trials': expected a number above 0"),
         ({"looks": 0}, "key 'tune.looks': expected a number above 0"),
+        ({"margin": -0.1}, "key 'tune.margin': expected 0 or a number above it"),
         ({"methods": ["npoo"]}, "key 'tune.methods': no 'npoo' that could be tuned; .*npo"),
         ({"methods": ["mask"]}, "no 'mask' that could be tuned"),
         ({"methods": ["npo", "npo"]}, "expected each name once"),

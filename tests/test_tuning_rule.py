@@ -129,15 +129,35 @@ def point(trial: int, step: int, forget: float | Missing, utility: float | Missi
 
 def test_of_equals_the_nearest_to_the_control_then_the_earlier() -> None:
     far, near = point(0, 4, -0.3, 0.9), point(1, 4, 0.05, 0.9)
-    assert chosen([far, near], 0.1, 0.2) == near
-    assert chosen([point(1, 2, 0.1, 0.9), point(0, 4, 0.1, 0.9), point(0, 2, 0.1, 0.9)], 0.1, 0.2) == point(0, 2, 0.1, 0.9)
+    assert chosen([far, near], 0.1, 0.2, 0.0) == near
+    assert chosen([point(1, 2, 0.1, 0.9), point(0, 4, 0.1, 0.9), point(0, 2, 0.1, 0.9)], 0.1, 0.2, 0.0) == point(0, 2, 0.1, 0.9)
+
+
+def test_a_margin_leaves_the_edge_of_the_floor_out() -> None:
+    edge, below = point(0, 2, 0.3, 0.99), point(1, 2, 0.25, 0.9)
+    assert chosen([edge, below], 0.1, 0.2, 0.0) == edge
+    assert chosen([edge, below], 0.1, 0.2, 0.05) == below
+    assert chosen([edge, below], 0.1, 0.2, 0.1) == Missing(
+        "no point forgot to the floor: the lowest forget score is 0.250, the floor 0.200 with its margin of 0.1"
+    )
+
+
+def test_the_margin_is_the_plans_and_older_plans_had_none() -> None:
+    lines = made()
+    assert tuned(lines)["margin"] == 0.0
+    lines[0]["body"]["plan"]["tune"]["margin"] = 0.05
+    found = tuned(lines)
+    # Trial 0 step 4 lies at the floor; trial 1 step 2, at 0.2, is the best of what is left.
+    assert (found["margin"], method(found, "a")["chosen"]["trial"], method(found, "a")["chosen"]["step"]) == (0.05, 1, 2)
+    assert found["floor"] == pytest.approx(0.3)
+    assert "at most 0.25 (the never-exposed model's 0.10 + 0.2 - 0.05 of margin)" in pages.text(found)
 
 
 def test_what_cannot_be_told_is_never_chosen() -> None:
     lost = Missing("lost")
-    assert chosen([point(0, 2, 0.0, lost), point(0, 4, lost, 1.0)], 0.1, 0.2) == Missing("no trial gave both scores: lost")
-    assert chosen([], 0.1, 0.2) == Missing("no trial gave both scores: none was done")
-    assert chosen([point(0, 2, 0.0, 1.0)], lost, 0.2) == lost
+    assert chosen([point(0, 2, 0.0, lost), point(0, 4, lost, 1.0)], 0.1, 0.2, 0.0) == Missing("no trial gave both scores: lost")
+    assert chosen([], 0.1, 0.2, 0.0) == Missing("no trial gave both scores: none was done")
+    assert chosen([point(0, 2, 0.0, 1.0)], lost, 0.2, 0.0) == lost
     assert frontier([point(0, 2, 0.0, lost), point(0, 4, 0.2, 0.5)]) == [point(0, 4, 0.2, 0.5)]
 
 

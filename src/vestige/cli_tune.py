@@ -33,6 +33,7 @@ def tune(file: Path, out: Path | None, key_from: Path | None, dry_run: bool, qui
     methods = ["npo", "rmu"]      # default: every method with a space
     trials = 8                    # settings of each method; the first is its defaults
     looks = 4                     # steps at which each trial is asked
+    margin = 0.0                  # how far below the floor a choice has to lie
     seed = 0                      # draws the settings; nothing else does
     [tune.fields]                 # given to every method that has them
     batch_size = 32
@@ -41,7 +42,7 @@ def tune(file: Path, out: Path | None, key_from: Path | None, dry_run: bool, qui
     retain_weight = 1.0           # one value: not searched
 
     Trials are asked the selection probes only. Chosen is the setting, number of steps included, that forgot to the floor (the
-    never-exposed model's choice score + delta) at the least loss of utility, the worse of retain and utility probes. Where none
+    never-exposed model's choice score + delta - margin) at the least loss of utility, the worse of retain and utility probes. Where none
     reached the floor, nothing is chosen, and the frontier shows how near it came.
 
     The folder holds the ledger with every trial, tuning.json, tuning.md and tuning.svg (utility against forgetting), and

@@ -66,7 +66,7 @@ _RANGES: tuple[tuple[frozenset[str], Callable[[float], bool], str], ...] = (
         "a number above 0",
     ),
     (
-        frozenset("warmup adapter_rank block retain_weight layer group_size max_steps kl_weight power gamma".split()),
+        frozenset("warmup adapter_rank block retain_weight layer group_size max_steps kl_weight power gamma margin".split()),
         lambda x: x >= 0,
         "0 or a number above it",
     ),

@@ -4,6 +4,7 @@
     methods = ["npo", "rmu"]        # default: every method that has a `space`
     trials = 8                      # settings tried of each method: the first is its defaults
     looks = 4                       # steps at which each trial is asked: as many settings on the frontier
+    margin = 0.0                    # a choice has to lie so far below the floor: other seeds differ from this one
     seed = 0                        # draws the settings
 
     [tune.fields]                   # fields given to every method that has them
@@ -44,6 +45,7 @@ class Tune:
     methods: tuple[str, ...] = ()
     trials: int = 8
     looks: int = 4
+    margin: float = 0.0
     seed: int = 0
 
 

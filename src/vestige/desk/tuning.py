@@ -1,13 +1,14 @@
-"""Tuning rule v1: which setting of an unlearning method is taken, from the records of selection probes alone.
+"""Tuning rule v1, revision 2: which setting of an unlearning method is taken, from the records of selection probes alone.
 
 A point is one trial of a method, asked at one of its steps. With s_g the choice score of group g on selection probes (mean over clusters
 of the mean over their probes; 1 certain, 0 chance):
     forget(p)  = s_forget(p)                              lower is more forgotten
     utility(p) = min over g in {retain, utility} of s_g(p) / s_g(original)      the worse of the two, as in the verdict; 1 is no loss
     floor      = s_forget(never exposed) + delta;   chance, 0, + delta where the knowledge was pre-trained and no such model exists
-Chosen is, among the points of a method with forget(p) <= floor, the one of highest utility; of equals the one nearest to the control (to
+Chosen is, among the points of a method with forget(p) <= floor - margin, the one of highest utility; of equals the one nearest to the control (to
 be driven below it is a leak of its own), then the earlier trial, then the earlier step. Where no point reaches the floor nothing is
-chosen: the frontier shows how near it came.
+chosen: the frontier shows how near it came. A margin above 0 asks of the selection probes more than the bar asks of others: the least
+loss is often found at the very edge of the floor, where another seed may fall over it.
 The frontier are the points that no other point of the method beats in one of the two numbers without losing in the other.
 A trial that failed, and a point with a missing record, count as tried and are never chosen.
 """
@@ -26,7 +27,7 @@ from vestige.records import Missing, plain
 
 SCHEMA = "vestige.tuning/1"
 # To be raised with every change that can change a choice, so that `verify` can tell a newer rule from tampering.
-REVISION = 1
+REVISION = 2
 KEPT = ("retain", "utility")
 # Digits to which points are compared: sums of equal shares in another order differ in the last bits.
 _TIE = 9
@@ -81,6 +82,7 @@ def tuned(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "plan_digest": read.header["plan_digest"],
         "budget": {name: tune[name] for name in ("trials", "looks", "seed")},
         "delta": read.header["rule"]["delta"],
+        "margin": read.margin,
         "control": _shown(control),
         "control_is": "never_exposed" if "never_exposed" in read.cells else "chance",
         "floor": _shown(control if isinstance(control, Missing) else control + read.header["rule"]["delta"]),
@@ -93,7 +95,7 @@ def tuned(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def _method(read: _Records, name: str, control: Value) -> dict[str, Any]:
     tried = read.tried[name]
     points = [point for trial in tried for point in read.points(trial)]
-    best = chosen(points, control, read.header["rule"]["delta"])
+    best = chosen(points, control, read.header["rule"]["delta"], read.margin)
     fields = {t["trial"]: {k: v for k, v in t["action"].items() if k != "name"} for t in tried}
     return {
         "method": name,
@@ -107,11 +109,11 @@ def _method(read: _Records, name: str, control: Value) -> dict[str, Any]:
     }
 
 
-def chosen(points: Iterable[Point], control: Value, delta: float) -> Point | Missing:
+def chosen(points: Iterable[Point], control: Value, delta: float, margin: float) -> Point | Missing:
     """Return the point that the rule takes, or why there is none."""
     if isinstance(control, Missing):
         return control
-    floor = control + delta
+    floor = control + delta - margin
     tried = list(points)
     known = [(n, p) for p in tried if (n := p.numbers) is not None]
     able = [(n, p) for n, p in known if n[0] <= round(floor, _TIE)]
@@ -121,7 +123,8 @@ def chosen(points: Iterable[Point], control: Value, delta: float) -> Point | Mis
         why = (v.reason for p in tried for v in (p.forget, p.utility) if isinstance(v, Missing))
         return Missing(f"no trial gave both scores: {next(why, 'none was done')}")
     lowest = min(n[0] for n, _ in known)
-    return Missing(f"no point forgot to the floor: the lowest forget score is {lowest:.3f}, the floor {floor:.3f}")
+    less = f" with its margin of {margin:g}" if margin else ""
+    return Missing(f"no point forgot to the floor: the lowest forget score is {lowest:.3f}, the floor {floor:.3f}{less}")
 
 
 def frontier(points: Iterable[Point]) -> list[Point]:
@@ -187,6 +190,12 @@ class _Records:
             if body["cell"] in self.done:
                 value = Missing(body["missing"]) if body["missing"] else TABLE["choice"](body["candidates"])
                 self._scores[body["cell"], body["step"]].setdefault(body["probe"], value)
+
+    @property
+    def margin(self) -> float:
+        """How far below the floor a choice has to lie; plans before revision 2 of the rule had none."""
+        margin: float = self.header["plan"]["tune"].get("margin", 0.0)
+        return margin
 
     def _asked(self, group: str) -> list[Body]:
         about = [p for p in self._probes.values() if (p["group"], p["split"], p["wording"]) == (group, "selection", "primary")]

@@ -50,11 +50,17 @@ def lead(result: Mapping[str, Any]) -> str:
     """Return in one sentence by what rule and under which budget the settings were chosen."""
     budget = result["budget"]
     control = "the never-exposed model's" if result["control_is"] == "never_exposed" else "chance,"
+    less = f" - {result['margin']} of margin" if result["margin"] else ""
     return (
         f"{budget['trials']} trials of each method, each asked at up to {budget['looks']} steps. Chosen: forget score on selection probes "
-        f"at most {_number(result['floor'])} ({control} {_number(result['control'])} + {result['delta']}), at the least loss of utility "
+        f"at most {_allowed(result)} ({control} {_number(result['control'])} + {result['delta']}{less}), at the least loss of utility "
         "(the worse of retain and utility probes, as a share of the original's)."
     )
+
+
+def _allowed(result: Mapping[str, Any]) -> str:
+    floor = result["floor"]
+    return _number(floor - result["margin"] if isinstance(floor, int | float) else floor)
 
 
 def text(result: Mapping[str, Any]) -> str:
