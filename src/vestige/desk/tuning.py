@@ -5,10 +5,10 @@ of the mean over their probes; 1 certain, 0 chance):
     forget(p)  = s_forget(p)                              lower is more forgotten
     utility(p) = min over g in {retain, utility} of s_g(p) / s_g(original)      the worse of the two, as in the verdict; 1 is no loss
     floor      = s_forget(never exposed) + delta;   chance, 0, + delta where the knowledge was pre-trained and no such model exists
-Chosen is, among the points of a method with forget(p) <= floor - margin, the one of highest utility; of equals the one nearest to the control (to
-be driven below it is a leak of its own), then the earlier trial, then the earlier step. Where no point reaches the floor nothing is
-chosen: the frontier shows how near it came. A margin above 0 asks of the selection probes more than the bar asks of others: the least
-loss is often found at the very edge of the floor, where another seed may fall over it.
+Chosen is, among the points of a method with forget(p) <= floor - margin, the one of highest utility; of equals the one nearest to the
+control (to be driven below it is a leak of its own), then the earlier trial, then the earlier step. Where no point reaches so far nothing
+is chosen: the frontier shows how near it came. A margin above 0 asks more of the selection probes than the bar asks of others: the least
+loss is often found at the very edge of the floor, and another seed may fall over it.
 The frontier are the points that no other point of the method beats in one of the two numbers without losing in the other.
 A trial that failed, and a point with a missing record, count as tried and are never chosen.
 """
