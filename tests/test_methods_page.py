@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import tomllib
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -48,11 +49,20 @@ def test_a_run_is_kept_with_what_the_tables_need(tool: ModuleType, tmp_path: Pat
     assert tool.reaches(kept)
     tuning = {"methods": [{"method": "npo"}, {"method": "rmu"}], "delta": 0.2}
     lines = tool.compared([tuning], {"npo": kept}, {"methods": {"npo": {"peak_mib": 2700.0}}}).splitlines()
-    assert lines[0].startswith("1 of 2 methods have been run on the seeds 1, 2; 1 of them reach the bar")
-    assert [len(line.split(" | ")) for line in lines[2:]] == [14] * 4
-    assert lines[4].startswith("| `npo` | 0.03 (")
+    assert lines[0].startswith("1 of 2 methods have been run on seeds that chose nothing; 1 of them reach the bar")
+    assert "0.02 (" in lines[0]
+    assert ") on the seeds 1, 2) + 0.2" in lines[0]
+    assert [len(line.split(" | ")) for line in lines[2:]] == [15] * 4
+    assert lines[4].startswith("| `npo` | 1, 2 | 0.03 (")
     assert lines[4].endswith("| 2,700 | yes |")
-    assert lines[5] == "| `rmu` | " + " | ".join(["missing"] * 13) + " |"
+    assert lines[5] == "| `rmu` | " + " | ".join(["missing"] * 14) + " |"
+    # A run with a margin is a row of its own; its method counts once, and reaches the bar if either does.
+    poor = {**kept, "levels": {**kept["levels"], "forget": {"value": 0.9, "low": 0.8, "high": 1.0}}}
+    lines = tool.compared([tuning], {"npo": poor, "npo-margin": {**kept, "seeds": [4, 5]}}, {}).splitlines()
+    assert lines[0].startswith("1 of 2 methods have been run on seeds that chose nothing; 1 of them reach the bar")
+    assert "; 0.02 (" in lines[0]
+    assert [line.split(" | ")[:2] for line in lines[4:6]] == [["| `npo`", "1, 2"], ["| `npo`, margin 0.1", "4, 5"]]
+    assert [line.split(" | ")[-1] for line in lines[4:6]] == ["no |", "yes |"]
 
 
 @pytest.mark.parametrize(
@@ -100,13 +110,46 @@ def test_what_is_kept_gives_the_page(tool: ModuleType, tmp_path: Path, monkeypat
     tried = {"trials": [{}], "points": [good], "frontier": [[0, 8]], "space": space}
     methods = [{**tried, "method": "npo", "chosen": {**good, "fields": fields}, "why_not": None}]
     methods.append({**tried, "method": "rmu", "chosen": None, "why_not": "no point forgot"})
-    tuning = {"methods": methods, "budget": {"looks": 1}, "delta": 0.2}
+    tuning = {"run": "first", "methods": methods, "budget": {"looks": 1}, "delta": 0.2}
     (tmp_path / "tuning" / "tuning.json").write_text(json.dumps(tuning), encoding="utf-8")
     judge(Run(test=17, seeds=(1, 2)).write(tmp_path / "runs" / "npo"))
     monkeypatch.setattr(tool, "RESULTS", tmp_path)
     tool.keep("tofu", tmp_path / "runs", [tmp_path / "tuning"])
     text = tool.written(tool.PAGE.read_text(encoding="utf-8"))
-    assert "| `npo` | 1 | 1 × 1 | lr 2e-05, steps 8 | 0.10 | 0.90 | 0.95 |" in text
-    assert "| `rmu` | 1 | 1 × 1 | no point forgot |  |  |  |" in text
+    assert "| `npo` | 1 | 1 × 1 | 0 | lr 2e-05, steps 8 | 0.10 | 0.90 | 0.95 |" in text
+    assert "| `rmu` | 1 | 1 × 1 | 0 | no point forgot |  |  |  |" in text
     assert "- `rmu`, round 1 (1 settings): 0.10 / 0.90" in text
     assert "- `npo`" not in text.split("tofu frontiers")[1]
+    # What comes later is kept beside it, and a tuning that was made again stands where the first stood.
+    again = {**tuning, "methods": methods[:1]}
+    (tmp_path / "tuning" / "tuning.json").write_text(json.dumps(again), encoding="utf-8")
+    (tmp_path / "second").mkdir()
+    (tmp_path / "second" / "tuning.json").write_text(json.dumps({**tuning, "run": "second", "methods": methods[1:]}), encoding="utf-8")
+    judge(Run(test=17, seeds=(4, 5)).write(tmp_path / "more" / "npo-margin"))
+    tool.keep("tofu", tmp_path / "more", [tmp_path / "second", tmp_path / "tuning"])
+    assert [t["run"] for t in json.loads((tmp_path / "tuned_tofu.json").read_bytes())] == ["first", "second"]
+    assert sorted(json.loads((tmp_path / "methods_tofu.json").read_bytes())) == ["npo", "npo-margin"]
+
+
+def test_a_choice_made_anew_takes_what_lies_below_the_floor_by_its_margin(tool: ModuleType) -> None:
+    points = [{"trial": 0, "step": 4, "forget": 0.2, "utility": 0.99}, {"trial": 1, "step": 2, "forget": 0.1, "utility": 0.9}]
+    points.append({"trial": 1, "step": 4, "forget": {"missing_reason": "lost"}, "utility": 1.0})
+    method = {"points": points, "trials": [{"trial": n, "fields": {"lr": n, "steps": 4}} for n in (0, 1)]}
+    tuning = {"control": 0.0, "delta": 0.2}
+    assert tool.rechosen(tuning, method, 0.0) == {**points[0], "fields": {"lr": 0, "steps": 4}}
+    assert tool.rechosen(tuning, method, 0.1) == {**points[1], "fields": {"lr": 1, "steps": 2}}
+    assert tool.rechosen(tuning, method, 0.15) is None
+
+
+@pytest.mark.parametrize(("case", "folder"), [("customers", "methods"), ("tofu", "methods_tofu")])
+def test_the_plans_that_were_run_hold_what_tuning_chose(tool: ModuleType, case: str, folder: str) -> None:
+    tunings = tool._kept(f"tuned_{case}.json", [])
+    for path in sorted((tool.ROOT / "benchmarks" / folder).glob("*.toml")):
+        plan = tomllib.loads(path.read_text(encoding="utf-8"))
+        fields, name = plan["unlearn"], path.stem.removesuffix(tool.WITH_MARGIN)
+        assert fields.pop("method") == name
+        methods = [(t, m) for t in tunings for m in t["methods"] if m["method"] == name]
+        first = next(m["chosen"] for _, m in methods if m["chosen"])
+        best = first if path.stem == name else tool.rechosen(*methods[0], tool.MARGIN)
+        assert {k: v for k, v in best["fields"].items() if v is not None} == fields, path
+        assert not set(plan["seeds"]["values"]) & {0}, "seed 0 chose the settings"
