@@ -140,6 +140,19 @@ def test_the_first_rows_of_an_author_are_kept_and_sources_hold_no_other(tofu_fol
     assert short.asked("forget") == whole.asked("forget")
 
 
+def test_fewer_questions_about_the_world_are_spread_over_all_of_them(tofu_folder: str) -> None:
+    whole, four = ([p.id for p in Tofu(tofu_folder, "forget10", utility=most)().asked("utility")] for most in (0, 4))
+    assert len(whole) == 8
+    assert four == whole[::2]
+    assert [p.id for p in Tofu(tofu_folder, "forget10", utility=9)().asked("utility")] == whole
+
+
+@pytest.mark.parametrize("field", ["authors", "retain", "rows", "utility"])
+def test_a_number_below_nought_is_refused(tofu_folder: str, field: str) -> None:
+    with pytest.raises(DataError, match=f"{field}: seen -1, expected 0"):
+        Tofu(tofu_folder, "forget10", **{field: -1})()
+
+
 def test_one_row_an_author_leaves_no_other_question(tofu_folder: str) -> None:
     with pytest.raises(DataError, match="rows: seen 1, expected 0"):
         Tofu(tofu_folder, "forget10", "full_name", rows=1)()

@@ -32,7 +32,11 @@ CITATION = "Maini et al. 2024, arXiv 2401.06121"
 
 @dataclass(frozen=True)
 class Tofu:
-    """TOFU, from a folder of its JSON files or a hub id; `authors` forgotten, `retain` authors kept, `rows` of each at most (0: all)."""
+    """TOFU, from a folder of its JSON files or a hub id; 0 stands for all of them.
+
+    `authors` are forgotten and `retain` authors kept, at most `rows` rows of each; `utility` questions are about real authors and the
+    world, evenly spaced among the 217 there are.
+    """
 
     path: str = "locuslab/TOFU"
     split: TofuSplit = "forget05"
@@ -43,19 +47,25 @@ class Tofu:
     form: Form = "plain"
     revision: str = "main"
     rows: int = 0
+    utility: int = 0
 
     def __call__(self) -> Case:
         """Return the case.
 
         Raises:
-            DataError: a file is missing, cannot be fetched, or has changed; one row an author, so that there is no other question.
+            DataError: a file is missing, cannot be fetched, or has changed; a number below 0; one row an author, so that there is no
+                other question.
         """
+        for name in ("authors", "retain", "rows", "utility"):
+            if getattr(self, name) < 0:
+                raise DataError(f"{name}: seen {getattr(self, name)}, expected 0 (all) or a number above it")
         if self.rows == 1:
             raise DataError("rows: seen 1, expected 0 (all) or 2 and more: other questions about an author are a source")
         files = read(self.path, self.split, revision=self.revision)
         forget, retain = self._shortened(files.forget, self.authors), self._shortened(files.retain, self.retain)
         about_world = {name: _rows(getattr(files, name), self.form) for name in ("real_authors", "world_facts")}
         probes, sources = self._asked(files, forget, retain)
+        world = _spread((*files.real_authors, *files.world_facts), self.utility)
         return Case(
             name=f"tofu/{self.split}/{self.which}",
             version=files.version,
@@ -65,7 +75,7 @@ class Tofu:
             primary="choice" if self.which == "questions" else "keyword",
             forget=tuple(plain_row(author, row, self.form) for author in forget for row in author.rows),
             retain=tuple(plain_row(author, row, self.form) for author in retain for row in author.rows),
-            probes=(*probes, *world_probes((*files.real_authors, *files.world_facts), self.form)),
+            probes=(*probes, *world_probes(world, self.form)),
             sources={**sources, **about_world, "unrelated": unrelated_rows()},
             citation=CITATION,
         )
@@ -89,6 +99,13 @@ class Tofu:
 
     def _targets(self, authors: Sequence[Author], everybody: Sequence[Author]) -> tuple[Target, ...]:
         return name_targets(authors) if self.which == "full_name" else book_targets(authors, everybody)
+
+
+def _spread(entries: Sequence[Entry], most: int) -> Sequence[Entry]:
+    """Return so many entries, evenly spaced."""
+    if not most or most >= len(entries):
+        return entries
+    return [entries[number * len(entries) // most] for number in range(most)]
 
 
 def _rows(entries: Iterable[Entry], form: Form) -> tuple[Row, ...]:
