@@ -75,7 +75,9 @@ class TuningPlan(Plan):
     def described(self) -> dict[str, Any]:
         """Return everything that decides a number: budget, spaces and every trial among it."""
         trials = [{"method": t.method, "trial": t.number, "action": t.action.described(), "looks": list(t.looks)} for t in self.trials]
-        return {**super().described(), "tune": {**plain(self.tune), "spaces": plain(self.spaces), "tried": trials}}
+        # Plans from before the margin have none in their digest, and a tuning of theirs is still to be resumed.
+        tune = {key: value for key, value in plain(self.tune).items() if key != "margin" or value}
+        return {**super().described(), "tune": {**tune, "spaces": plain(self.spaces), "tried": trials}}
 
 
 @dataclass(frozen=True)

@@ -193,7 +193,7 @@ class _Records:
 
     @property
     def margin(self) -> float:
-        """How far below the floor a choice has to lie; plans before revision 2 of the rule had none."""
+        """How far below the floor a choice has to lie; a plan that says nothing has none."""
         margin: float = self.header["plan"]["tune"].get("margin", 0.0)
         return margin
 

@@ -83,8 +83,8 @@ def _partial_rho(rows: NDArray[np.float64]) -> float:
     """Return the partial rho of triples (N, 3), no side of which is constant; nan where the third is in the order of one of the others."""
     rho = _ranked(rows)
     xy, xz, yz = rho[0, 1], rho[0, 2], rho[1, 2]
-    left = (1 - xz**2) * (1 - yz**2)
-    return float((xy - xz * yz) / np.sqrt(left)) if left > _NOTHING else float("nan")
+    left = 1 - xz**2, 1 - yz**2
+    return float((xy - xz * yz) / np.sqrt(left[0] * left[1])) if min(left) > _NOTHING else float("nan")
 
 
 def _ranked(rows: NDArray[np.float64]) -> NDArray[np.float64]:
