@@ -1,10 +1,13 @@
-"""What an unlearning method costs over the bare forward and backward work that it implies, and what memory it takes. Prints a table.
+"""What an unlearning method costs over a bare forward and backward of the batches it looks at, and what memory it takes. Prints a table.
 
 The customers of `benchmarks/tune_customers.toml`. Every method trains with its defaults (batches of 16, a rate near 0, so that nothing
 diverges). After each step the batches it looked at are passed once more, bare: the body, the head on scored positions, cross-entropy,
-backward, with all that goes in made beforehand. A ratio is the median over steps of processor seconds. What a method computes once
-before its first step (a reference) and the optimiser's update, which every training has, stand apart. Each method, and plain training
-on the batches of gradient difference, is a process of its own: memory is its highest resident size after the weights were loaded.
+backward, with all that goes in made beforehand. A ratio is the median over steps of processor seconds; RMU, which goes neither to the head
+nor to the first blocks, lies below 1, so its own overhead does not show. The optimiser's update, which every training has, stands apart,
+and so does all that is left of the time: what a method computes once before its first step (a reference), or after its last (a task
+vector's walk). Each method, and plain training on the batches of gradient difference, is a process of its own: memory is its highest
+resident size after the weights were loaded. Methods that look at one batch a step (gradient ascent, UNDIAL, SCRUB, task vectors) have
+less to hold than plain training on two.
 
     OMP_NUM_THREADS=1 python benchmarks/method_cost.py [--methods npo rmu] [--steps 6] [--write]
 """

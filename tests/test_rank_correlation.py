@@ -142,3 +142,11 @@ def test_a_covariate_that_only_follows_the_third_number_tells_nothing_beyond_it(
 )
 def test_what_is_left_of_nothing_says_so(rows: Any, says: str) -> None:
     assert partial({str(i): [row] for i, row in enumerate(rows)}) == Missing(says)
+
+
+def test_two_nearly_equal_orders_leave_enough_to_correlate() -> None:
+    third = list(range(400))
+    first, second = [1, 0, *third[2:]], [*third[:5], 6, 5, *third[7:]]  # each differs from the third in one pair
+    found = partial({str(i): [row] for i, row in enumerate(zip(first, second, third, strict=True))})
+    assert isinstance(found, Correlation)
+    assert abs(found.rho) < 0.01

@@ -16,7 +16,8 @@ over all sets it was attacked with, each at its own step; its group in the corre
 seeds count as one. Fewer than 20 distinct states give no correlation. All attacked roles enter, each a point: for one role alone, leave
 out the others. Recoveries are comparable only under equal sets and attacks: put runs together that share them. Where little was
 forgotten, little can come back, and a trace that only tells how much is left predicts recovery as well as the score at rest does. So
-`rest`, that score, is the baseline beside them, and `beyond_rest` holds it still.
+`rest`, that score, is the baseline beside them, and `beyond_rest` holds it still; it counts all test probes, also those that leaked into
+a set and are left out of what that set brought back.
 """
 
 from __future__ import annotations
