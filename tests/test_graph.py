@@ -15,6 +15,7 @@ import pytest
 from vestige.cases.capitals import Capitals, countries
 from vestige.cases.customers import Customers
 from vestige.cells import Arm, Cell, Graph
+from vestige.errors import PlanError
 from vestige.graph import SECOND_TWIN_SEED, TWIN_SEED, Source, build
 from vestige.plan import Plan, resolve
 from vestige.plans import text_of
@@ -282,6 +283,16 @@ def test_pre_trained_knowledge_has_no_twin_and_no_sham() -> None:
             "original": "original",
         }
     ]
+
+
+def test_a_plan_can_do_without_the_sham_and_keeps_all_other_cells() -> None:
+    plan = tomllib.loads(text_of("customers"))
+    with_it, without = of(plan), of({**plan, "sham": False})
+    assert {c for c in with_it.cells} - {c for c in without.cells} == {a.cell for a in with_it.arms if a.role == "sham"}
+    assert not any(a.role == "sham" for a in without.arms)
+    assert resolve({**plan, "sham": True}).digest() == resolve(plan).digest() != resolve({**plan, "sham": False}).digest()
+    with pytest.raises(PlanError, match="key 'sham': expected bool, seen 'no'"):
+        resolve({**plan, "sham": "no"})
 
 
 def rows_of(cell: Cell) -> set[Row]:

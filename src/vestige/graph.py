@@ -73,7 +73,7 @@ class _Builder:
         unlearn_seed = self._seed(seed, "unlearn")
         assert plan.unlearn is not None
         states["subject"] = self.act("subject", plan.unlearn, original, rows, unlearn_seed)
-        if twins:
+        if twins and plan.sham:
             sham = dataclasses.replace(plan.unlearn, stop=None)
             steps_as = states["subject"]
             states["sham"] = self.act("sham", sham, twins["never_exposed"], rows, unlearn_seed, steps_as=steps_as)

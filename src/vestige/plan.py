@@ -103,6 +103,7 @@ def resolve(document: Mapping[str, Any], *, folder: Path = Path(".")) -> Plan:
     sets = tuple(_text(known, table, f"relearn_sets[{i}]", folder) for i, table in enumerate(_tables_of(doc, "relearn_sets")))
     attacks = tuple(_attack(known, table, f"attacks[{i}]") for i, table in enumerate(_tables_of(doc, "attacks")))
     attacked = _attacked(doc.pop("attacked", list(DEFAULT_ATTACKED)))
+    sham = fit(doc.pop("sham", True), bool, "sham")
     parts = {key: build(kind, doc.pop(key, {}), key) for key, kind in _PARTS.items()}
     parts["writer"] = build(Writer, doc.pop("writer"), "writer") if "writer" in doc else None
     _known_traces(parts["traces"], known.traces)
@@ -111,7 +112,9 @@ def resolve(document: Mapping[str, Any], *, folder: Path = Path(".")) -> Plan:
     if doc:
         key = next(iter(doc))
         raise PlanError(f"unknown key {key!r}: {nearest(key, _TOP)}")
-    plan = Plan(name, models, case, learn, steps["unlearn"], steps["liar"], teach, steps["broken"], sets, attacks, attacked, **parts)
+    plan = Plan(
+        name, models, case, learn, steps["unlearn"], steps["liar"], teach, steps["broken"], sets, attacks, attacked, sham=sham, **parts
+    )
     _check(plan)
     _check_writer(plan)
     return plan
@@ -120,7 +123,7 @@ def resolve(document: Mapping[str, Any], *, folder: Path = Path(".")) -> Plan:
 # A run's folder is named after it: no separators, nothing that hides or climbs.
 _NAME = re.compile(r"\w[\w .-]*")
 _PARTS: dict[str, type] = {"ask": Ask, "rule": Rule, "seeds": Seeds, "run": Run, "leaks": Leaks, "traces": Traces}
-_TOP = """vestige name model case learn teach unlearn liar broken relearn_sets writer attacks attacked leaks traces ask rule seeds
+_TOP = """vestige name model case learn teach unlearn liar broken relearn_sets writer attacks attacked sham leaks traces ask rule seeds
 run""".split()
 
 

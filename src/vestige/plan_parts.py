@@ -165,6 +165,7 @@ class Plan:
     writer: Writer | None = None
     leaks: Leaks = field(default_factory=Leaks)
     traces: Traces = field(default_factory=Traces)
+    sham: bool = True
 
     def described(self) -> dict[str, Any]:
         """Return everything that decides a number, with all defaults resolved."""
@@ -184,6 +185,7 @@ class Plan:
             **({"writer": self.writer.described()} if self.writer else {}),
             # Written out only where asked for: a plan without them keeps the digest it had before they existed.
             **{name: plain(part) for name, part in (("leaks", self.leaks), ("traces", self.traces)) if part != type(part)()},
+            **({} if self.sham else {"sham": False}),
         }
 
     def digest(self) -> str:
