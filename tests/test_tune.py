@@ -160,6 +160,31 @@ def test_a_tuning_that_was_stopped_goes_on_where_it_was(plan: Path, calm: Path, 
     assert verify(tmp_path / "out").problems == []
 
 
+class OnlyTrials(InlinePool):
+    """Refuses to learn a model."""
+
+    def give(self, job: Job) -> None:
+        assert getattr(job.task.action, "epochs", None) is None, "a model is learned again"
+        super().give(job)
+
+
+def test_a_second_round_takes_the_models_over_from_the_first(plan: Path, calm: Path, tmp_path: Path) -> None:
+    text = plan.read_text(encoding="utf-8").replace('path = "case"', f'path = "{plan.parent / "case"}"')
+    first, second = tmp_path / "first.toml", tmp_path / "second.toml"
+    first.write_text(text.replace("workers = 1", "workers = 1\nkeep_states = true"), encoding="utf-8")
+    second.write_text(text.replace('"tiny"', '"tiny-second"').replace('["npo", "task_vector"]', '["simnpo", "npo"]'), encoding="utf-8")
+    tuned(first, tmp_path / "one", key_from=calm)
+    assert (tmp_path / "one" / "states").is_dir()
+    result = tuned(second, tmp_path / "two", OnlyTrials, reuse=tmp_path / "one")
+    npo = [next(m for m in r["methods"] if m["method"] == "npo") for r in (result, result_of(calm))]
+    assert npo[0] == npo[1]
+    assert [m["method"] for m in result["methods"]] == ["simnpo", "npo"]
+    assert verify(tmp_path / "two").problems == []
+    refused = CliRunner().invoke(main, ["tune", str(second), "--key-from", str(calm), "--reuse", str(tmp_path / "one")])
+    assert refused.exit_code == 4
+    assert "leave --key-from out" in refused.output
+
+
 class FailsAt(InlinePool):
     """Lets the first trial of task vectors fail, for a reason that can be set."""
 

@@ -20,10 +20,11 @@ _RUN = click.Path(file_okay=False, path_type=Path)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--out", type=_RUN, help="The tuning's folder (default: runs/NAME-tune).")
 @click.option("--key-from", type=_RUN, help="Take the key of another run, to get the same digests.")
+@click.option("--reuse", type=_RUN, help="Take over from another run every cell that is equal (and its key).")
 @click.option("--dry-run", is_flag=True, help="Show the trials and what they would take; load no weight.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.option("--json", "as_json", is_flag=True, help="Print tuning.json (with --dry-run: the trials).")
-def tune(file: Path, out: Path | None, key_from: Path | None, dry_run: bool, quiet: bool, as_json: bool) -> None:
+def tune(file: Path, out: Path | None, key_from: Path | None, reuse: Path | None, dry_run: bool, quiet: bool, as_json: bool) -> None:
     """Search the fields of unlearning methods, each with the same number of trials, and write a plan with the best of each.
 
     FILE is a plan with a table [tune] and without [unlearn]. All its keys have defaults:
@@ -47,6 +48,7 @@ def tune(file: Path, out: Path | None, key_from: Path | None, dry_run: bool, qui
 
     The folder holds the ledger with every trial, tuning.json, tuning.md and tuning.svg (utility against forgetting), and
     tuned/METHOD.toml for `vestige run`. Again = resume; finished = no-op. `vestige verify` counts the trials and chooses anew.
+    A second round need not learn its models again: --reuse takes them over from a first that says [run] keep_states = true.
     """
     from vestige import tune as tuning
 
@@ -56,7 +58,9 @@ def tune(file: Path, out: Path | None, key_from: Path | None, dry_run: bool, qui
         return
     from vestige.desk.report.tuning import text
 
-    result, folder = tuning.tune(file, out, key_from=key_from, quiet=quiet)
+    if key_from and reuse:
+        raise click.UsageError("--key-from and --reuse: the key comes with what is reused; leave --key-from out")
+    result, folder = tuning.tune(file, out, key_from=key_from, reuse=reuse, quiet=quiet)
     click.echo(json.dumps(result, indent=1) if as_json else text(result), nl=as_json)
     if not as_json:
         click.echo(f"all points: {folder / 'tuning.md'}; curves: {folder / 'tuning.svg'}; plans: {folder / 'tuned'}")

@@ -31,7 +31,7 @@ from typing import Any
 
 from vestige import plan as plans
 from vestige.errors import PlanError, nearest
-from vestige.plan_parts import Choice, Plan, Rule, Run, Seeds
+from vestige.plan_parts import Choice, Plan, Rule, Seeds
 from vestige.plan_reading import build, fit
 from vestige.records import plain
 
@@ -153,7 +153,7 @@ def _tuning(plan: Plan, tune: Tune, spaces: Mapping[str, Mapping[str, Ends]], tr
         ask=plan.ask,
         rule=Rule(delta=plan.rule.delta),
         seeds=Seeds(plan.seeds.values[:1], plan.seeds.vary),
-        run=Run(plan.run.workers),
+        run=plan.run,
         tune=tune,
         spaces=spaces,
         trials=trials,

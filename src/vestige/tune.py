@@ -27,7 +27,9 @@ from vestige.session import Interrupted
 _OWN = ("RunError: ", "UsageError: ", "DataError: ")
 
 
-def tune(path: Path, folder: Path | None = None, *, key_from: Path | None = None, quiet: bool = False) -> tuple[dict[str, Any], Path]:
+def tune(
+    path: Path, folder: Path | None = None, *, key_from: Path | None = None, reuse: Path | None = None, quiet: bool = False
+) -> tuple[dict[str, Any], Path]:
     """Try every trial of a plan with [tune], write tuned/METHOD.toml for each method chosen; return what was chosen, and the folder.
 
     Raises:
@@ -36,7 +38,7 @@ def tune(path: Path, folder: Path | None = None, *, key_from: Path | None = None
     read = load(path)
     out = folder or Path("runs") / read.tuning.name
     try:
-        result = runner.run(read.tuning, out, key_from=key_from, quiet=quiet)
+        result = runner.run(read.tuning, out, key_from=key_from, reuse=reuse, quiet=quiet)
     except Interrupted:
         raise
     except RunError:
@@ -70,7 +72,8 @@ def _closed(folder: Path, read: Read) -> bool:
         ledger.commit()
     finally:
         ledger.close()
-    shutil.rmtree(folder / "states", ignore_errors=True)
+    if not read.tuning.run.keep_states:
+        shutil.rmtree(folder / "states", ignore_errors=True)
     return True
 
 
