@@ -109,7 +109,7 @@ def test_a_case_that_was_not_tuned_says_so(tool: ModuleType, tmp_path: Path, mon
     page = tool.PAGE.read_text(encoding="utf-8")
     monkeypatch.setattr(tool, "RESULTS", tmp_path)
     found = tool.written(page)
-    assert found.count("Not tuned yet.") == 3 * len(tool.CASES)
+    assert found.count("Not tuned yet.") == 3 * len(tool.CASES) + 1
     assert "Not measured yet." in found
 
 
@@ -159,6 +159,19 @@ def _chosen(tool: ModuleType, tunings: list[Any], method: str, name: str) -> dic
         return again
     of_it = "second" if name.endswith("-second") else "lora" if name.endswith("-lora") else "methods"
     return next(m["chosen"] for t, m in tried if t["run"].removesuffix("-tune").endswith(of_it))
+
+
+def test_trials_step_by_step_stand_in_the_order_of_their_last_field(tool: ModuleType) -> None:
+    trials = [{"trial": n, "fields": {"lr": 0.1 * (n + 1), "strength": s}} for n, s in enumerate((9.0, 2.0))]
+    kept = {"retain": 0.9, "utility": {"missing_reason": "lost"}}
+    points = [{"trial": n, "step": step, "forget": 0.5 - step / 10, "kept": kept} for n in (0, 1) for step in (2, 1)]
+    tuning = {"methods": [{"method": "undial", "space": {"lr": [], "strength": []}, "trials": trials, "points": points}]}
+    assert tool.step_by_step(tuning, ["scrub", "undial"]).splitlines()[2:] == [
+        "| method | fields | forget | retain, share | general questions, share |",
+        "| --- | --- | --- | --- | --- |",
+        "| `undial` | lr 0.2, strength 2 | 0.40 → 0.30 | 0.90 → 0.90 | missing → missing |",
+        "| `undial` | lr 0.1, strength 9 | 0.40 → 0.30 | 0.90 → 0.90 | missing → missing |",
+    ]
 
 
 @pytest.mark.parametrize(("case", "folder"), [("customers", "methods"), ("tofu", "methods_tofu")])
