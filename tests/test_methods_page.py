@@ -52,10 +52,13 @@ def test_a_run_is_kept_with_what_the_tables_need(tool: ModuleType, tmp_path: Pat
     assert lines[0].startswith("1 of 2 methods have been run on seeds that chose nothing; 1 of them reach the bar")
     assert "0.02 (" in lines[0]
     assert ") on the seeds 1, 2) + 0.2" in lines[0]
-    assert [len(line.split(" | ")) for line in lines[2:]] == [15] * 4
+    assert [len(line.split(" | ")) for line in lines[2:]] == [15] * 5
     assert lines[4].startswith("| `npo` | 1, 2 | 0.03 (")
     assert lines[4].endswith("| 2,700 | yes |")
     assert lines[5] == "| `rmu` | " + " | ".join(["missing"] * 14) + " |"
+    # Kept 0.88 of 0.9; E at rest is that of a second model that never saw it.
+    assert lines[6].startswith("| retrained without them | 1, 2 | 0.02 (")
+    assert lines[6].split(" | ")[3:7:3] == ["0.98", "−0.01 (−0.05 to 0.03)"]
     # A run with a margin is a row of its own; its method counts once, and reaches the bar if either does.
     poor = {**kept, "levels": {**kept["levels"], "forget": {"value": 0.9, "low": 0.8, "high": 1.0}}}
     lines = tool.compared([tuning], {"npo": poor, "npo-margin": {**kept, "seeds": [4, 5]}}, {}).splitlines()
@@ -69,7 +72,8 @@ def test_a_run_is_kept_with_what_the_tables_need(tool: ModuleType, tmp_path: Pat
     lines = tool.compared([tuning, adapters], {"npo": poor, "npo-lora": kept, "rmu-second": kept}, {}).splitlines()
     assert lines[0].startswith("3 of 3 methods have been run on seeds that chose nothing; 2 of them reach the bar")
     assert lines[0].endswith("Only at a second try: `rmu`.")
-    assert [line.split(" | ")[0] for line in lines[4:]] == ["| `npo`", "| `rmu`, second round", "| `npo` by LoRA"]
+    labels = ["| `npo`", "| `rmu`, second round", "| `npo` by LoRA", "| retrained without them"]
+    assert [line.split(" | ")[0] for line in lines[4:]] == labels
 
 
 @pytest.mark.parametrize(

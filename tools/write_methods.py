@@ -49,7 +49,8 @@ def gathered(folder: Path) -> dict[str, Any]:
     seeds = sorted({arm["seed"] for arm in verdict["arms"]})
     lines = read_sound(folder / "ledger.jsonl")
     plan = next(line["body"]["plan"] for line in lines if line["kind"] == "header")
-    spent = next(row for row in costs(lines) if row["role"] == "subject" and row["set"] is None)
+    spent = {row["role"]: row for row in costs(lines) if row["set"] is None}
+    twin = next((a for a in verdict["audits"] if a["name"] == "twin"), {})
     rest = {
         (row["role"], row["group"]): row["estimate"]
         for row in verdict["levels"]
@@ -69,8 +70,14 @@ def gathered(folder: Path) -> dict[str, Any]:
         "attacks": [
             {"set": a["set"], "attack": a["attack"], "excess": a["excess"], "on_selection": _selection(a)} for a in audit["attacks"]
         ],
-        "seconds": spent["seconds"] / len(seeds),
-        "tokens": spent["tokens_trained"] / len(seeds),
+        "seconds": spent["subject"]["seconds"] / len(seeds),
+        "tokens": spent["subject"]["tokens_trained"] / len(seeds),
+        "retrain": {
+            "residual": twin.get("residual"),
+            "retain": rest.get(("never_exposed", "retain")),
+            "utility": rest.get(("never_exposed", "utility")),
+            **{key: spent["never_exposed"][of] / len(seeds) for key, of in (("seconds", "seconds"), ("tokens", "tokens_trained"))},
+        },
     }
 
 
@@ -129,6 +136,7 @@ def compared(tunings: Sequence[Json], runs: Json, cost: Json) -> str:
         for of_it in _runs_of(name, runs) or [name]:
             cells = _row(runs[of_it]) if of_it in runs else _NOT_RUN
             rows.append([_label(of_it), *cells, _peak(cost, name), _reached(runs.get(of_it))])
+    rows += [_retrained(run) for run in {_seeds(run): run for run in runs.values() if "retrain" in run}.values()]
     done = [name for name in names if _runs_of(name, runs)]
     reached = [name for name in names if any(reaches(runs[of_it]) for of_it in _runs_of(name, runs))]
     again = ", ".join(f"`{name}`" for name in reached if not (name in runs and reaches(runs[name])))
@@ -177,6 +185,15 @@ def _row(run: Json) -> Iterator[str]:
     yield _estimate(others.get(QUANTISE))
     yield decimal(run["seconds"], 0)
     yield f"{run['tokens']:,.0f}"
+
+
+def _retrained(run: Json) -> list[str]:
+    """Return the row of the models that never saw what is to be forgotten: what every E is held against."""
+    levels, model = run["levels"], run["retrain"]
+    at_rest = [_estimate(levels["control"]), _share(model["retain"], levels["retain_before"]), _estimate(model["retain"])]
+    at_rest += [_share(model["utility"], levels["utility_before"]), _estimate(model["residual"])]
+    spent = [decimal(model["seconds"], 0), f"{model['tokens']:,.0f}"]
+    return ["retrained without them", _seeds(run), *at_rest, *["0, as defined" if n != 1 else "" for n in range(4)], *spent, "", ""]
 
 
 def _peak(cost: Json, name: str) -> str:
