@@ -247,6 +247,7 @@ def test_the_pages_name_every_method_every_point_and_the_floor() -> None:
     assert "2 (1 failed)" in said
     assert [page.count(f"\n| {n} | ") for n in (0, 1)] == [2, 4]  # trial 0 of b gave no point
     assert "Trial 0: failed (steps 4, lr 0.1)." in page
+    assert "| trial | step | forget | retain, share | utility, share | the worse | fields |" in page
     drawn = ElementTree.fromstring(pages.figure(result))
     circles = [e for e in drawn.iter() if e.tag.endswith("circle")]
     assert len(circles) == 6 + 1  # six points and one ring

@@ -74,7 +74,7 @@ def markdown(result: Mapping[str, Any]) -> str:
     parts = [f"# {result['run']}", lead(result), _table(HEADS, rows(result))]
     for method in result["methods"]:
         fields = {t["trial"]: t["fields"] for t in method["trials"]}
-        heads = ("trial", "step", "forget", *result_groups(method), "utility", "fields")
+        heads = ("trial", "step", "forget", *(f"{group}, share" for group in result_groups(method)), "the worse", "fields")
         parts += [f"## {method['method']}", _table(heads, [_row(method, p, fields[p["trial"]]) for p in method["points"]])]
         parts += [
             f"Trial {t['trial']}: {t['outcome']} ({_fields(method, t['fields'])})." for t in method["trials"] if t["outcome"] != "done"
