@@ -291,8 +291,22 @@ def test_a_plan_can_do_without_the_sham_and_keeps_all_other_cells() -> None:
     assert {c for c in with_it.cells} - {c for c in without.cells} == {a.cell for a in with_it.arms if a.role == "sham"}
     assert not any(a.role == "sham" for a in without.arms)
     assert resolve({**plan, "sham": True}).digest() == resolve(plan).digest() != resolve({**plan, "sham": False}).digest()
-    with pytest.raises(PlanError, match="key 'sham': expected bool, seen 'no'"):
-        resolve({**plan, "sham": "no"})
+    assert "sham" not in resolve(plan).described()
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"sham": "no"}, "key 'sham': expected bool, seen 'no'"),
+        ({"sham": False, "attacked": ["subject", "sham"]}, "key 'attacked': 'sham' is to be attacked, but sham = false"),
+        ({"sham": False, "traces": {"roles": ["sham"], "names": ["cka"]}}, "key 'traces.roles': 'sham' is to be looked into"),
+        ({"sham": False, "learn": None}, "key 'sham': this plan makes no sham"),
+    ],
+)
+def test_a_plan_without_a_sham_may_not_ask_for_it(changed: dict[str, Any], says: str) -> None:
+    plan = {**tomllib.loads(text_of("customers")), **changed}
+    with pytest.raises(PlanError, match=says):
+        resolve({k: v for k, v in plan.items() if v is not None})
 
 
 def rows_of(cell: Cell) -> set[Row]:

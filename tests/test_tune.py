@@ -180,6 +180,8 @@ def test_a_second_round_takes_the_models_over_from_the_first(plan: Path, calm: P
     assert npo[0] == npo[1]
     assert [m["method"] for m in result["methods"]] == ["simnpo", "npo"]
     assert verify(tmp_path / "two").problems == []
+    lost = CliRunner().invoke(main, ["tune", str(second), "--out", str(tmp_path / "three"), "--reuse", str(tmp_path / "nowhere")])
+    assert f"--reuse {tmp_path / 'nowhere'}: no key there" in lost.output
     refused = CliRunner().invoke(main, ["tune", str(second), "--key-from", str(calm), "--reuse", str(tmp_path / "one")])
     assert refused.exit_code == 4
     assert "leave --key-from out" in refused.output

@@ -132,6 +132,7 @@ def test_the_plan_of_a_tuning_says_all_that_decides_a_number_and_nothing_of_atta
         ({"trials": 0}, "key 'tune.trials': expected a number above 0"),
         ({"looks": 0}, "key 'tune.looks': expected a number above 0"),
         ({"margin": -0.1}, "key 'tune.margin': expected 0 or a number above it"),
+        ({"margin": 0.9}, r"key 'tune.margin': seen 0.9, expected at most rule.delta \("),
         ({"methods": ["npoo"]}, "key 'tune.methods': no 'npoo' that could be tuned; .*npo"),
         ({"methods": ["mask"]}, "no 'mask' that could be tuned"),
         ({"methods": ["npo", "npo"]}, "expected each name once"),

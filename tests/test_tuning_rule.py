@@ -138,7 +138,7 @@ def test_a_margin_leaves_the_edge_of_the_floor_out() -> None:
     assert chosen([edge, below], 0.1, 0.2, 0.0) == edge
     assert chosen([edge, below], 0.1, 0.2, 0.05) == below
     assert chosen([edge, below], 0.1, 0.2, 0.1) == Missing(
-        "no point forgot to the floor: the lowest forget score is 0.250, the floor 0.200 with its margin of 0.1"
+        "no point forgot far enough: the lowest forget score is 0.250, asked is 0.200, the floor 0.300 less a margin of 0.1"
     )
 
 
@@ -151,6 +151,10 @@ def test_the_margin_is_the_plans_and_older_plans_had_none() -> None:
     assert (found["margin"], method(found, "a")["chosen"]["trial"], method(found, "a")["chosen"]["step"]) == (0.05, 1, 2)
     assert found["floor"] == pytest.approx(0.3)
     assert "at most 0.25 (the never-exposed model's 0.10 + 0.2 - 0.05 of margin)" in pages.text(found)
+    without, with_it = (pages.figure(result) for result in (tuned(made()), found))
+    assert (without.count('stroke-dasharray="4 3"'), without.count('stroke-dasharray="1 3"')) == (2, 0)  # a panel a method
+    assert (with_it.count('stroke-dasharray="4 3"'), with_it.count('stroke-dasharray="1 3"')) == (2, 2)
+    assert "dotted: 0.05 below it" in with_it
 
 
 def test_what_cannot_be_told_is_never_chosen() -> None:

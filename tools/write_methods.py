@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,8 @@ def compared(tunings: Sequence[Json], runs: Json, cost: Json) -> str:
         for of_it in _runs_of(name, runs) or [name]:
             cells = _row(runs[of_it]) if of_it in runs else _NOT_RUN
             rows.append([_label(of_it), *cells, _peak(cost, name), _reached(runs.get(of_it))])
+    if lost := sorted(runs.keys() - {of_it for name in names for of_it in _runs_of(name, runs)}):
+        raise ValueError(f"runs of no method that was tuned: {lost}; expected METHOD, or METHOD with one of {[*AGAIN, LORA]}")
     rows += [_retrained(run) for run in {_seeds(run): run for run in runs.values() if "retrain" in run}.values()]
     done = [name for name in names if _runs_of(name, runs)]
     reached = [name for name in names if any(reaches(runs[of_it]) for of_it in _runs_of(name, runs))]
@@ -220,14 +223,18 @@ def _estimate(found: Json | None) -> str:
 def chosen(tunings: Sequence[Json], runs: Json) -> str:
     """Return what each round of tuning chose of each method, from selection probes of its seed, and what was run with a margin instead."""
     rows = []
-    for number, tuning in enumerate(tunings, start=1):
+    rounds: Counter[str] = Counter()
+    for tuning in tunings:
         margin = tuning.get("margin", 0.0)
         for method in tuning["methods"]:
+            name = _name(method)
+            rounds[name] += 1
             picks = [(margin, method["chosen"] or method["why_not"])]
-            if number == 1 and method["method"] + "-margin" in runs:
+            if rounds[name] == 1 and name + "-margin" in runs:
                 picks.append((MARGIN, rechosen(tuning, method, MARGIN)))
             for less, best in picks:
-                about = [_label(_name(method)), str(number), f"{len(method['trials'])} × {tuning['budget']['looks']}", f"{less:g}"]
+                about = [_label(name), str(rounds[name]), f"{len(method['trials'])} × {tuning['budget']['looks']}"]
+                about += [decimal(tuning["floor"]) if isinstance(tuning["floor"], float) else "missing", f"{less:g}"]
                 if isinstance(best, str):
                     rows.append([*about, best, "", "", ""])
                     continue
@@ -235,7 +242,17 @@ def chosen(tunings: Sequence[Json], runs: Json) -> str:
                 fields = ", ".join(f"{k} {v:g}" for k, v in searched.items())
                 kept = [decimal(best[key]) for key in ("forget", "utility")] + [decimal(best["kept"]["retain"])]
                 rows.append([*about, fields, *kept])
-    columns = ["method", "round", "settings × steps asked", "margin", "chosen", "forget", "utility, the worse share", "retain, share"]
+    columns = [
+        "method",
+        "round",
+        "settings × steps asked",
+        "floor",
+        "margin",
+        "chosen",
+        "forget",
+        "utility, the worse share",
+        "retain, share",
+    ]
     return _table(columns, rows)
 
 
@@ -257,16 +274,18 @@ def _known(value: Any) -> float | Missing:
 def frontiers(tunings: Sequence[Json], runs: Json) -> str:
     """Return the frontier of every method of which nothing was chosen, or too much was lost in tuning, or no run reached the bar."""
     parts = []
-    for number, tuning in enumerate(tunings, start=1):
+    rounds: Counter[str] = Counter()
+    for tuning in tunings:
         for method in tuning["methods"]:
             name, best = _name(method), method["chosen"]
+            rounds[name] += 1
             of_it = [runs[n] for n in _runs_of(name, runs)]
             failed = bool(of_it) and not any(reaches(run) for run in of_it)
             if best and best["kept"]["retain"] >= RETAIN_BAR and not failed:
                 continue
             points = {(p["trial"], p["step"]): p for p in method["points"]}
             pairs = (f"{decimal(points[t, s]['forget'])} / {decimal(points[t, s]['utility'])}" for t, s in method["frontier"])
-            parts.append(f"- {_label(name)}, round {number} ({len(points)} settings): {' · '.join(pairs)}")
+            parts.append(f"- {_label(name)}, round {rounds[name]} ({len(points)} settings): {' · '.join(pairs)}")
     return "\n".join(parts) or "Every method reached it."
 
 
@@ -299,7 +318,7 @@ def priced(cost: Json) -> str:
         if "ratio" in of:
             numbers = [decimal(of[key]) for key in ("ratio", "lowest", "highest")]
             numbers += [decimal(of["pass_seconds"] + of["update_seconds"]), decimal(of["update_seconds"]), decimal(of["once_seconds"], 1)]
-            rows.append([f"`{name}`", *numbers, f"{of['peak_mib']:,.0f}", decimal(of["peak_mib"] - least, 0)])
+            rows.append([f"`{name}`", *numbers, f"{of['peak_mib']:,.0f}", f"{of['peak_mib'] - least:,.0f}".replace("-", "−")])
     return _table(columns.split(";"), rows)
 
 

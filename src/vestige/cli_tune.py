@@ -52,14 +52,14 @@ def tune(file: Path, out: Path | None, key_from: Path | None, reuse: Path | None
     """
     from vestige import tune as tuning
 
+    if key_from and reuse:
+        raise click.UsageError("--key-from and --reuse: the key comes with what is reused; leave --key-from out")
     if dry_run:
         trials, takes = tuning.priced(file)
         click.echo(json.dumps(trials, indent=1) if as_json else takes)
         return
     from vestige.desk.report.tuning import text
 
-    if key_from and reuse:
-        raise click.UsageError("--key-from and --reuse: the key comes with what is reused; leave --key-from out")
     result, folder = tuning.tune(file, out, key_from=key_from, reuse=reuse, quiet=quiet)
     click.echo(json.dumps(result, indent=1) if as_json else text(result), nl=as_json)
     if not as_json:

@@ -104,6 +104,8 @@ def resolve(document: Mapping[str, Any], *, folder: Path = Path(".")) -> Plan:
     attacks = tuple(_attack(known, table, f"attacks[{i}]") for i, table in enumerate(_tables_of(doc, "attacks")))
     attacked = _attacked(doc.pop("attacked", list(DEFAULT_ATTACKED)))
     sham = fit(doc.pop("sham", True), bool, "sham")
+    if not sham and "attacked" in document and "sham" in attacked:
+        raise PlanError("key 'attacked': 'sham' is to be attacked, but sham = false; remove one of the two")
     parts = {key: build(kind, doc.pop(key, {}), key) for key, kind in _PARTS.items()}
     parts["writer"] = build(Writer, doc.pop("writer"), "writer") if "writer" in doc else None
     _known_traces(parts["traces"], known.traces)
@@ -232,6 +234,7 @@ def _check(plan: Plan) -> None:
         raise PlanError("[unlearn]: missing; a plan unlearns, or audits a checkpoint given as model.unlearned")
     if plan.teach and (not plan.audits_a_checkpoint or plan.models.original is not None or plan.liar is None):
         raise PlanError("[teach]: only the liar of an audit without model.original is taught; remove the table")
+    _check_sham(plan)
     for stream in plan.seeds.vary:
         if stream not in STREAMS:
             raise PlanError(f"key 'seeds.vary': no stream {stream!r}; {nearest(stream, STREAMS)}")
@@ -239,6 +242,15 @@ def _check(plan: Plan) -> None:
         raise PlanError(f"key 'seeds.vary': empty, so the seeds {list(plan.seeds.values)} would all give one and the same run")
     if not plan.seeds.values or len(set(plan.seeds.values)) != len(plan.seeds.values):
         raise PlanError(f"key 'seeds.values': expected distinct seeds, seen {list(plan.seeds.values)}")
+
+
+def _check_sham(plan: Plan) -> None:
+    if plan.sham:
+        return
+    if not plan.learn:
+        raise PlanError("key 'sham': this plan makes no sham, which is a never-exposed model put through [unlearn]; remove the key")
+    if "sham" in plan.traces.roles:
+        raise PlanError("key 'traces.roles': 'sham' is to be looked into, but sham = false; remove one of the two")
 
 
 __all__ = ["SCHEMA", "Plan", "Tables", "load", "resolve", "tables"]

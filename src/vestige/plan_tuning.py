@@ -127,6 +127,11 @@ def read(document: Mapping[str, Any], *, folder: Path = Path(".")) -> Read:
     _nobody_reads(given, tune.methods, known)
     rest = {key: value for key, value in document.items() if key != "tune"}
     plan = plans.resolve({**rest, "unlearn": {"method": tune.methods[0]}}, folder=folder)
+    if tune.margin > plan.rule.delta:
+        raise PlanError(
+            f"key 'tune.margin': seen {tune.margin:g}, expected at most rule.delta ({plan.rule.delta:g}): a choice would have to lie below "
+            "the control, and to be driven there is a leak of its own"
+        )
     spaces: dict[str, Mapping[str, Ends]] = {}
     trials: list[Trial] = []
     for name in tune.methods:

@@ -47,7 +47,7 @@ def run(plan: Plan, folder: Path, *, key_from: Path | None = None, reuse: Path |
     ledger = Ledger(folder / "ledger.jsonl")
     try:
         _refuse_other_plan(ledger, plan, folder)
-        blobs = _texts(folder, ledger, reuse or key_from)
+        blobs = _texts(folder, ledger, "--reuse" if reuse else "--key-from", reuse or key_from)
         finished = bool(ledger.lines) and ledger.lines[-1]["kind"] == "end"
         if not (finished and blobs.shredded):
             _work(plan, folder, Recorder(ledger, blobs, plan.ask), quiet, reuse, finished=finished)
@@ -56,15 +56,15 @@ def run(plan: Plan, folder: Path, *, key_from: Path | None = None, reuse: Path |
     return run_folder.judge(folder)
 
 
-def _texts(folder: Path, ledger: Ledger, key_from: Path | None) -> Blobs:
+def _texts(folder: Path, ledger: Ledger, option: str, key_from: Path | None) -> Blobs:
     """Open the texts of a run. One that has begun never gets another key: its ids would mean nothing any more."""
     if key_from is not None and not (key_from / "key").is_file():
-        raise UsageError(f"--key-from {key_from}: no key there; expected the folder of a run whose texts were not shredded")
+        raise UsageError(f"{option} {key_from}: no key there; expected the folder of a run whose texts were not shredded")
     if not ledger.lines:
         return Blobs.create(folder, key_from)
     blobs = Blobs(folder)
     if key_from is not None and blobs.key != Blobs(key_from).key:
-        raise UsageError(f"--key-from {key_from}: {folder} has begun with another key; leave the option out, or choose another --out")
+        raise UsageError(f"{option} {key_from}: {folder} has begun with another key; leave the option out, or choose another --out")
     return blobs
 
 

@@ -113,18 +113,22 @@ def chosen(points: Iterable[Point], control: Value, delta: float, margin: float)
     """Return the point that the rule takes, or why there is none."""
     if isinstance(control, Missing):
         return control
-    floor = control + delta - margin
+    floor = control + delta
     tried = list(points)
     known = [(n, p) for p in tried if (n := p.numbers) is not None]
-    able = [(n, p) for n, p in known if n[0] <= round(floor, _TIE)]
+    able = [(n, p) for n, p in known if n[0] <= round(floor - margin, _TIE)]
     if able:
         return min(able, key=lambda x: (-x[0][1], round(abs(x[0][0] - control), _TIE), x[1].trial, x[1].step))[1]
     if not known:
         why = (v.reason for p in tried for v in (p.forget, p.utility) if isinstance(v, Missing))
         return Missing(f"no trial gave both scores: {next(why, 'none was done')}")
     lowest = min(n[0] for n, _ in known)
-    less = f" with its margin of {margin:g}" if margin else ""
-    return Missing(f"no point forgot to the floor: the lowest forget score is {lowest:.3f}, the floor {floor:.3f}{less}")
+    if not margin:
+        return Missing(f"no point forgot to the floor: the lowest forget score is {lowest:.3f}, the floor {floor:.3f}")
+    return Missing(
+        f"no point forgot far enough: the lowest forget score is {lowest:.3f}, asked is {floor - margin:.3f}, the floor {floor:.3f} less "
+        f"a margin of {margin:g}"
+    )
 
 
 def frontier(points: Iterable[Point]) -> list[Point]:

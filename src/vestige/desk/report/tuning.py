@@ -121,18 +121,26 @@ def figure(result: Mapping[str, Any]) -> str:
     size = (max(WIDEST_KEY, LEFT + PITCH_X * min(COLUMNS, count)), TOP + PITCH_Y * -(-count // COLUMNS))
     about = "; ".join(f"{row[0]}: {row[4]} forget, {row[5]} utility" if row[4] else f"{row[0]}: {row[6]}" for row in rows(result))
     key = "across: forget score, up: utility kept; line: frontier; ring: chosen; upright: floor"
+    key += f", dotted: {result['margin']:g} below it" if result.get("margin") else ""
     paper = svg.tag("rect", {"width": size[0], "height": size[1], "fill": "#ffffff"})
-    panels = [_panel(method, result["floor"], frame, number) for number, method in enumerate(result["methods"])]
+    panels = [_panel(method, _uprights(result), frame, number) for number, method in enumerate(result["methods"])]
     return str(
         svg.picture(size, ("tuning", "Utility against forgetting", about), paper, svg.label((LEFT, 20), key, anchor="start"), *panels)
     )
 
 
-def _panel(method: Mapping[str, Any], floor: Any, frame: _Frame, number: int) -> Markup:
+def _uprights(result: Mapping[str, Any]) -> dict[str, float]:
+    """Return where the floor stands, and what is asked with a margin, by the dashes each is drawn with."""
+    floor, margin = result["floor"], result.get("margin")
+    if not isinstance(floor, int | float):
+        return {}
+    return {"4 3": floor, **({"1 3": floor - margin} if margin else {})}
+
+
+def _panel(method: Mapping[str, Any], uprights: Mapping[str, float], frame: _Frame, number: int) -> Markup:
     place = {"transform": f"translate({svg.number(LEFT + PITCH_X * (number % COLUMNS))} {svg.number(TOP + PITCH_Y * (number // COLUMNS))})"}
     drawn = [svg.label((0, -8), method["method"], anchor="start", fill=svg.INK, size=12.5), *_axes(frame)]
-    if isinstance(floor, int | float):
-        drawn.append(svg.line(frame.at(floor, 0), frame.at(floor, frame.top), stroke=_FLOOR, dash="4 3"))
+    drawn += [svg.line(frame.at(x, 0), frame.at(x, frame.top), stroke=_FLOOR, dash=dash) for dash, x in uprights.items()]
     spots = {(p["trial"], p["step"]): (p["forget"], p["utility"]) for p in method["points"]}
     known = {at: xy for at, xy in spots.items() if all(isinstance(v, int | float) for v in xy)}
     line = [frame.at(*known[trial, step]) for trial, step in method["frontier"]]
