@@ -187,6 +187,14 @@ def test_a_second_round_takes_the_models_over_from_the_first(plan: Path, calm: P
     assert "leave --key-from out" in refused.output
 
 
+def test_another_margin_takes_every_trial_over(plan: Path, calm: Path, tmp_path: Path) -> None:
+    text = plan.read_text(encoding="utf-8").replace('path = "case"', f'path = "{plan.parent / "case"}"')
+    (tmp_path / "margin.toml").write_text(text.replace("looks = 2", "looks = 2\nmargin = 0.2"), encoding="utf-8")
+    result = tuned(tmp_path / "margin.toml", tmp_path / "out", NoPool, reuse=calm)
+    assert result["margin"] == 0.2
+    assert [m["points"] for m in result["methods"]] == [m["points"] for m in result_of(calm)["methods"]]
+
+
 class FailsAt(InlinePool):
     """Lets the first trial of task vectors fail, for a reason that can be set."""
 
