@@ -77,6 +77,7 @@ def test_a_run_is_kept_with_what_the_tables_need(tool: ModuleType, tmp_path: Pat
     assert lines[0].endswith("Only at a second try: `rmu`.")
     labels = ["| `npo`", "| `rmu`, second round", "| `npo` by LoRA", "| retrained without them"]
     assert [line.split(" | ")[0] for line in lines[4:]] == labels
+    assert tool._label("npo-lora-second") == "`npo` by LoRA, second round"
 
 
 @pytest.mark.parametrize(

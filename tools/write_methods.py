@@ -163,10 +163,11 @@ def _runs_of(name: str, runs: Json) -> list[str]:
 
 
 def _label(name: str) -> str:
+    said = ""
     for suffix, says in {**AGAIN, LORA: " by LoRA"}.items():
         if name.endswith(suffix):
-            return f"`{name.removesuffix(suffix)}`{says}"
-    return f"`{name}`"
+            name, said = name.removesuffix(suffix), says + said
+    return f"`{name}`{said}"
 
 
 def _seeds(run: Json) -> str:
