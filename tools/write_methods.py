@@ -273,16 +273,15 @@ def _known(value: Any) -> float | Missing:
 
 
 def frontiers(tunings: Sequence[Json], runs: Json) -> str:
-    """Return the frontier of every method of which nothing was chosen, or too much was lost in tuning, or no run reached the bar."""
+    """Return the frontiers of every method that reached the bar in no run, or of which nothing able was chosen where none was run."""
     parts = []
     rounds: Counter[str] = Counter()
     for tuning in tunings:
         for method in tuning["methods"]:
             name, best = _name(method), method["chosen"]
             rounds[name] += 1
-            of_it = [runs[n] for n in _runs_of(name, runs)]
-            failed = bool(of_it) and not any(reaches(run) for run in of_it)
-            if best and best["kept"]["retain"] >= RETAIN_BAR and not failed:
+            of_it = [reaches(runs[n]) for n in _runs_of(name, runs)]
+            if any(of_it) or (not of_it and best and best["kept"]["retain"] >= RETAIN_BAR):
                 continue
             points = {(p["trial"], p["step"]): p for p in method["points"]}
             pairs = (f"{decimal(points[t, s]['forget'])} / {decimal(points[t, s]['utility'])}" for t, s in method["frontier"])
