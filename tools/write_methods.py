@@ -326,9 +326,12 @@ def steered(rows: Sequence[Json]) -> str:
     """Return how near RMU's activations came to their target, and how far the retained ones moved."""
     if not rows:
         return "Not measured yet."
-    columns = "rate;steering;retain weight;step;length;distance to the target;forgotten have moved;retained have moved".split(";")
+    columns = "method;fields;step;length;distance to the target;forgotten have moved;retained have moved".split(";")
     names = ("length", "distance", "forget_moved", "retain_moved")
-    shown = [[f"{row[key]:g}" for key in ("lr", "steering", "retain_weight", "step")] + [f"{row[n]:,.0f}" for n in names] for row in rows]
+    shown = []
+    for row in rows:
+        fields = ", ".join(f"{name} {value:g}" for name, value in row["fields"].items())
+        shown.append([f"`{row['method']}`", fields, str(row["step"]), *(f"{row[n]:,.0f}" for n in names)])
     return _table(columns, shown)
 
 
