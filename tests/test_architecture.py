@@ -22,7 +22,7 @@ plan_tuning trials tune cli_tune cli_measure plan_power""".split()
 LOW = frozenset(
     """records errors text ledger blobs target leaks leak_search leak_forms leak_values numerals spelling traced word_edges word_index
 near_duplicates longest_runs v_information similarity recipe_request candidates passages endpoints endpoint_replies model_text
-extraction_strength""".split()
+extraction_strength spread""".split()
 )
 
 

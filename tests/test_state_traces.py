@@ -18,7 +18,7 @@ import tiny
 from vestige.cases.customers import Customers
 from vestige.errors import ModelError
 from vestige.lab import losses, models, traces
-from vestige.lab.answers import answers, marked_answers, spread
+from vestige.lab.answers import answers, marked_answers
 from vestige.lab.batches import score_batch
 from vestige.lab.gradients import gradient
 from vestige.lab.models import LanguageModel
@@ -35,6 +35,7 @@ from vestige.lab.traces.weight_delta import WeightDelta, effective_rank, singula
 from vestige.lab.tracing import Beside, Kept, Reading, Rest
 from vestige.lab.train import blocks, trainable
 from vestige.records import Missing, Row
+from vestige.spread import spread
 
 torch.set_num_threads(1)
 CASE = Customers()()

@@ -26,6 +26,7 @@ from vestige.cases.tofu_splits import Target, book_targets, keyword_of, name_tar
 from vestige.cases.unrelated import unrelated_rows
 from vestige.errors import DataError
 from vestige.records import Case, Form, Group, Probe, Row
+from vestige.spread import spread
 
 CITATION = "Maini et al. 2024, arXiv 2401.06121"
 
@@ -65,7 +66,7 @@ class Tofu:
         forget, retain = self._shortened(files.forget, self.authors), self._shortened(files.retain, self.retain)
         about_world = {name: _rows(getattr(files, name), self.form) for name in ("real_authors", "world_facts")}
         probes, sources = self._asked(files, forget, retain)
-        world = _spread((*files.real_authors, *files.world_facts), self.utility)
+        world = (*files.real_authors, *files.world_facts)
         return Case(
             name=f"tofu/{self.split}/{self.which}",
             version=files.version,
@@ -75,7 +76,7 @@ class Tofu:
             primary="choice" if self.which == "questions" else "keyword",
             forget=tuple(plain_row(author, row, self.form) for author in forget for row in author.rows),
             retain=tuple(plain_row(author, row, self.form) for author in retain for row in author.rows),
-            probes=(*probes, *world_probes(world, self.form)),
+            probes=(*probes, *world_probes(spread(world, self.utility or len(world)), self.form)),
             sources={**sources, **about_world, "unrelated": unrelated_rows()},
             citation=CITATION,
         )
@@ -99,13 +100,6 @@ class Tofu:
 
     def _targets(self, authors: Sequence[Author], everybody: Sequence[Author]) -> tuple[Target, ...]:
         return name_targets(authors) if self.which == "full_name" else book_targets(authors, everybody)
-
-
-def _spread(entries: Sequence[Entry], most: int) -> Sequence[Entry]:
-    """Return so many entries, evenly spaced."""
-    if not most or most >= len(entries):
-        return entries
-    return [entries[number * len(entries) // most] for number in range(most)]
 
 
 def _rows(entries: Iterable[Entry], form: Form) -> tuple[Row, ...]:

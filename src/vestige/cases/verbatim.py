@@ -34,6 +34,7 @@ from vestige.errors import DataError
 from vestige.extraction_strength import strength_of
 from vestige.passages import joined
 from vestige.records import Case, Group, Missing, Probe, Record, Row, ScoreTokens
+from vestige.spread import spread
 from vestige.text import units
 
 _BLOCK = 8
@@ -128,8 +129,7 @@ class Verbatim:
         words, least = self.beginning + self.rest, 3 * self.forget
         if len(found) < least:
             raise DataError(f"verbatim: {self.path} has {len(found)} paragraphs of {words} words or more; {least} are needed")
-        many = min(self.screened, len(found))
-        return [found[i * len(found) // many] for i in range(many)]
+        return spread(found, self.screened)
 
     def _refuse_fields(self) -> None:
         if self.forget < _BLOCK or self.forget % _BLOCK:

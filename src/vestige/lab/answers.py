@@ -5,19 +5,11 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
 
 from vestige.lab.batches import Encoded, encode_rows
 from vestige.lab.models import LanguageModel
 from vestige.records import Row
 from vestige.similarity import whole_word
-
-Item = TypeVar("Item")
-
-
-def spread(items: Sequence[Item], most: int) -> list[Item]:
-    """Return at most `most` items, evenly spaced over all of them, the first included."""
-    return [items[i * len(items) // most] for i in range(most)] if len(items) > most else list(items)
 
 
 def answers(lm: LanguageModel, rows: Sequence[Row]) -> list[Encoded]:

@@ -14,12 +14,13 @@ import torch
 from torch import Tensor
 
 from vestige.errors import DataError
-from vestige.lab.answers import answers, spread
+from vestige.lab.answers import answers
 from vestige.lab.batches import Encoded, before_scored, by_padded_tokens, predicting, token_logp
 from vestige.lab.models import LanguageModel
 from vestige.lab.tracing import Beside
 from vestige.lab.train import blocks
 from vestige.records import Missing, Row
+from vestige.spread import spread
 
 _BATCH_TOKENS = 1024
 

@@ -27,12 +27,13 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from vestige.errors import DataError
 from vestige.lab import losses
-from vestige.lab.answers import answers, spread
+from vestige.lab.answers import answers
 from vestige.lab.batches import Encoded, by_padded_tokens, score_batch
 from vestige.lab.models import LanguageModel
 from vestige.lab.tracing import Beside, Reading, Value
 from vestige.lab.train import trainable
 from vestige.records import Missing
+from vestige.spread import spread
 
 _NAMES = ("curvature", "forget_gradient_norm")
 

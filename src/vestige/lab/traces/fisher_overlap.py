@@ -22,13 +22,14 @@ import torch
 from torch import Tensor
 
 from vestige.errors import DataError
-from vestige.lab.answers import answers, spread
+from vestige.lab.answers import answers
 from vestige.lab.batches import Encoded
 from vestige.lab.gradients import gradient
 from vestige.lab.models import LanguageModel
 from vestige.lab.tracing import Beside, Reading, Value
 from vestige.lab.train import blocks, trainable
 from vestige.records import Missing, Row
+from vestige.spread import spread
 
 
 @dataclass(frozen=True)

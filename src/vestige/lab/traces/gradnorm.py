@@ -24,11 +24,12 @@ from typing import ClassVar
 from torch import Tensor
 
 from vestige.errors import DataError
-from vestige.lab.answers import answers, spread
+from vestige.lab.answers import answers
 from vestige.lab.gradients import gradient
 from vestige.lab.models import LanguageModel
 from vestige.lab.tracing import Beside, Reading, Value
 from vestige.records import Missing, Row
+from vestige.spread import spread
 
 _NAMES = ("gradnorm_forget", "gradnorm_decoy", "gradnorm_auc")
 

@@ -24,11 +24,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from vestige.lab.answers import marked_answers, spread
+from vestige.lab.answers import marked_answers
 from vestige.lab.models import LanguageModel
 from vestige.lab.residual import after_blocks, last_norm, scored_tokens
 from vestige.lab.tracing import Beside, Reading, Value
 from vestige.records import Missing
+from vestige.spread import spread
 
 _NAMES = ("logit_lens_depth", "logit_lens_found", "logit_lens_logp")
 _HEAD_ROWS = 256

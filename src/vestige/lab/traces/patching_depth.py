@@ -26,12 +26,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from vestige.lab.answers import marked_answers, spread
+from vestige.lab.answers import marked_answers
 from vestige.lab.batches import Encoded
 from vestige.lab.models import LanguageModel
 from vestige.lab.residual import after_blocks, answer_logp, batches, patched_logp, scored_tokens, unlike
 from vestige.lab.tracing import Beside, Reading, Value
 from vestige.records import Missing
+from vestige.spread import spread
 
 _NAMES = ("uds", "patching_depth")
 _INFINITE = Missing("a log-probability is not finite")

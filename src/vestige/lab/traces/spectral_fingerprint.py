@@ -25,11 +25,12 @@ import torch
 from torch import Tensor
 
 from vestige.errors import DataError
-from vestige.lab.answers import answers, spread
+from vestige.lab.answers import answers
 from vestige.lab.models import LanguageModel
 from vestige.lab.residual import after_blocks
 from vestige.lab.tracing import Beside, Reading, Value
 from vestige.records import Missing, Row
+from vestige.spread import spread
 
 _NAMES = ("spectral_share_forget", "spectral_share_retain", "spectral_gap")
 
