@@ -77,7 +77,8 @@ def gathered(folder: Path) -> dict[str, Any]:
             "residual": twin.get("residual"),
             "retain": rest.get(("never_exposed", "retain")),
             "utility": rest.get(("never_exposed", "utility")),
-            **{key: spent["never_exposed"][of] / len(seeds) for key, of in (("seconds", "seconds"), ("tokens", "tokens_trained"))},
+            "seconds": spent["never_exposed"]["seconds"] / len(seeds),
+            "tokens": spent["never_exposed"]["tokens_trained"] / len(seeds),
         },
     }
 
@@ -197,7 +198,8 @@ def _retrained(run: Json) -> list[str]:
     at_rest = [_estimate(levels["control"]), _share(model["retain"], levels["retain_before"]), _estimate(model["retain"])]
     at_rest += [_share(model["utility"], levels["utility_before"]), _estimate(model["residual"])]
     spent = [decimal(model["seconds"], 0), f"{model['tokens']:,.0f}"]
-    return ["retrained without them", _seeds(run), *at_rest, *["0, as defined" if n != 1 else "" for n in range(4)], *spent, "", ""]
+    attacked = ["0, as defined", "", "0, as defined", "0, as defined"]
+    return ["retrained without them", _seeds(run), *at_rest, *attacked, *spent, "", ""]
 
 
 def _peak(cost: Json, name: str) -> str:
@@ -224,25 +226,19 @@ def _estimate(found: Json | None) -> str:
 def chosen(tunings: Sequence[Json], runs: Json) -> str:
     """Return what each round of tuning chose of each method, from selection probes of its seed, and what was run with a margin instead."""
     rows = []
-    rounds: Counter[str] = Counter()
-    for tuning in tunings:
-        margin = tuning.get("margin", 0.0)
-        for method in tuning["methods"]:
-            name = _name(method)
-            rounds[name] += 1
-            picks = [(margin, method["chosen"] or method["why_not"])]
-            if rounds[name] == 1 and name + "-margin" in runs:
-                picks.append((MARGIN, rechosen(tuning, method, MARGIN)))
-            for less, best in picks:
-                about = [_label(name), str(rounds[name]), f"{len(method['trials'])} × {tuning['budget']['looks']}"]
-                about += [decimal(tuning["floor"]) if isinstance(tuning["floor"], float) else "missing", f"{less:g}"]
-                if isinstance(best, str):
-                    rows.append([*about, best, "", "", ""])
-                    continue
-                searched = {k: v for k, v in best["fields"].items() if k in method["space"] or k == "steps"}
-                fields = ", ".join(f"{k} {v:g}" for k, v in searched.items())
-                kept = [decimal(best[key]) for key in ("forget", "utility")] + [decimal(best["kept"]["retain"])]
-                rows.append([*about, fields, *kept])
+    for tuning, method, name, number in _rounds(tunings):
+        picks = [(tuning.get("margin", 0.0), method["chosen"] or method["why_not"])]
+        if number == 1 and name + "-margin" in runs:
+            picks.append((MARGIN, rechosen(tuning, method, MARGIN)))
+        for margin, best in picks:
+            about = [_label(name), str(number), f"{len(method['trials'])} × {tuning['budget']['looks']}", _shown(tuning["floor"])]
+            about.append(f"{margin:g}")
+            if isinstance(best, str):
+                rows.append([*about, best, "", "", ""])
+                continue
+            searched = {k: v for k, v in best["fields"].items() if k in method["space"] or k == "steps"}
+            kept = [decimal(best[key]) for key in ("forget", "utility")] + [decimal(best["kept"]["retain"])]
+            rows.append([*about, _listed(searched), *kept])
     columns = [
         "method",
         "round",
@@ -255,6 +251,20 @@ def chosen(tunings: Sequence[Json], runs: Json) -> str:
         "retain, share",
     ]
     return _table(columns, rows)
+
+
+def _rounds(tunings: Sequence[Json]) -> Iterator[tuple[Json, Json, str, int]]:
+    """Yield every method of every tuning, with its name and which round of its own it is."""
+    rounds: Counter[str] = Counter()
+    for tuning in tunings:
+        for method in tuning["methods"]:
+            name = _name(method)
+            rounds[name] += 1
+            yield tuning, method, name, rounds[name]
+
+
+def _listed(fields: Json) -> str:
+    return ", ".join(f"{name} {value:g}" for name, value in fields.items())
 
 
 def rechosen(tuning: Json, method: Json, margin: float) -> dict[str, Any] | str:
@@ -275,17 +285,13 @@ def _known(value: Any) -> float | Missing:
 def frontiers(tunings: Sequence[Json], runs: Json) -> str:
     """Return the frontiers of every method that reached the bar in no run, or of which nothing able was chosen where none was run."""
     parts = []
-    rounds: Counter[str] = Counter()
-    for tuning in tunings:
-        for method in tuning["methods"]:
-            name, best = _name(method), method["chosen"]
-            rounds[name] += 1
-            of_it = [reaches(runs[n]) for n in _runs_of(name, runs)]
-            if any(of_it) or (not of_it and best and best["kept"]["retain"] >= RETAIN_BAR):
-                continue
-            points = {(p["trial"], p["step"]): p for p in method["points"]}
-            pairs = (f"{decimal(points[t, s]['forget'])} / {decimal(points[t, s]['utility'])}" for t, s in method["frontier"])
-            parts.append(f"- {_label(name)}, round {rounds[name]} ({len(points)} settings): {' · '.join(pairs)}")
+    for _, method, name, number in _rounds(tunings):
+        best, of_it = method["chosen"], [reaches(runs[n]) for n in _runs_of(name, runs)]
+        if any(of_it) or (not of_it and best and best["kept"]["retain"] >= RETAIN_BAR):
+            continue
+        points = {(p["trial"], p["step"]): p for p in method["points"]}
+        pairs = (f"{decimal(points[t, s]['forget'])} / {decimal(points[t, s]['utility'])}" for t, s in method["frontier"])
+        parts.append(f"- {_label(name)}, round {number} ({len(points)} settings): {' · '.join(pairs)}")
     return "\n".join(parts) or "Every method reached it."
 
 
@@ -296,7 +302,7 @@ def step_by_step(tuning: Json, names: Sequence[str]) -> str:
         for trial in sorted(method["trials"], key=lambda t: [t["fields"][field] for field in reversed(method["space"])]):
             points = sorted((p for p in method["points"] if p["trial"] == trial["trial"]), key=lambda p: p["step"])
             columns = [[p["forget"] for p in points], *([p["kept"][group] for p in points] for group in ("retain", "utility"))]
-            fields = ", ".join(f"{field} {trial['fields'][field]:g}" for field in method["space"])
+            fields = _listed({field: trial["fields"][field] for field in method["space"]})
             rows.append([f"`{method['method']}`", fields, *(" → ".join(map(_shown, numbers)) for numbers in columns)])
     steps = ", ".join(str(step) for step in sorted({p["step"] for m in tuning["methods"] for p in m["points"]}))
     return f"Asked after {steps} steps.\n\n" + _table(["method", "fields", "forget", "retain, share", "general questions, share"], rows)
@@ -328,10 +334,7 @@ def steered(rows: Sequence[Json]) -> str:
         return "Not measured yet."
     columns = "method;fields;step;length;distance to the target;forgotten have moved;retained have moved".split(";")
     names = ("length", "distance", "forget_moved", "retain_moved")
-    shown = []
-    for row in rows:
-        fields = ", ".join(f"{name} {value:g}" for name, value in row["fields"].items())
-        shown.append([f"`{row['method']}`", fields, str(row["step"]), *(f"{row[n]:,.0f}" for n in names)])
+    shown = [[f"`{row['method']}`", _listed(row["fields"]), str(row["step"]), *(f"{row[n]:,.0f}" for n in names)] for row in rows]
     return _table(columns, shown)
 
 
