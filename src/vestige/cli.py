@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from vestige import __version__, cli_cases, cli_judge, cli_measure, cli_relearn_sets, cli_selftest, cli_tune
-from vestige.cli_errors import Verbs
+from vestige.cli_errors import Verbs, one_key
 from vestige.text import terminal_safe
 
 EXIT = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 3}
@@ -139,8 +139,7 @@ def run(file: Path, out: Path | None, key_from: Path | None, reuse: Path | None,
 
     resolved = plans.load(file)
     folder = out or Path("runs") / resolved.name
-    if key_from and reuse:
-        raise click.UsageError("--key-from and --reuse: the key comes with what is reused; leave --key-from out")
+    one_key(key_from, reuse)
     verdict = runner.run(resolved, folder, key_from=key_from, reuse=reuse, quiet=quiet)
     _show(verdict, folder, as_json)
 

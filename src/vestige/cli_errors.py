@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 import traceback
+from pathlib import Path
 from typing import Any
 
 import click
@@ -51,6 +52,12 @@ class Verbs(click.Group):
         except Exception:
             traceback.print_exc()
             _end(ctx, "this is a bug; please report it with the lines above", 2)
+
+
+def one_key(key_from: Path | None, reuse: Path | None) -> None:
+    """Refuse two options that both give a run its key."""
+    if key_from and reuse:
+        raise click.UsageError("--key-from and --reuse: the key comes with what is reused; leave --key-from out")
 
 
 def _end(ctx: click.Context, says: str, code: int) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from vestige.cli_errors import one_key
+
 _RUN = click.Path(file_okay=False, path_type=Path)
 
 
@@ -52,8 +54,7 @@ def tune(file: Path, out: Path | None, key_from: Path | None, reuse: Path | None
     """
     from vestige import tune as tuning
 
-    if key_from and reuse:
-        raise click.UsageError("--key-from and --reuse: the key comes with what is reused; leave --key-from out")
+    one_key(key_from, reuse)
     if dry_run:
         trials, takes = tuning.priced(file)
         click.echo(json.dumps(trials, indent=1) if as_json else takes)
