@@ -118,7 +118,7 @@ def test_a_case_that_was_not_tuned_says_so(tool: ModuleType, tmp_path: Path, mon
     monkeypatch.setattr(tool, "RESULTS", tmp_path)
     found = tool.written(page)
     assert found.count("Not tuned yet.") == 3 * len(tool.CASES) + 1
-    assert "Not measured yet." in found
+    assert found.count("Not measured yet.") == 3
 
 
 def test_what_is_kept_gives_the_page(tool: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,6 +148,20 @@ def test_what_is_kept_gives_the_page(tool: ModuleType, tmp_path: Path, monkeypat
     tool.keep("tofu", tmp_path / "more", [tmp_path / "second", tmp_path / "tuning"])
     assert [t["run"] for t in json.loads((tmp_path / "tuned_tofu.json").read_bytes())] == ["first", "second"]
     assert sorted(json.loads((tmp_path / "methods_tofu.json").read_bytes())) == ["npo", "npo-margin"]
+
+
+def test_a_longer_attack_stands_beside_the_short_one(tool: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    judge(Run(test=17, seeds=(4, 5)).write(tmp_path / "longer" / "rmu-second"))
+    monkeypatch.setattr(tool, "RESULTS", tmp_path)
+    tool.keep(tool.LONGER, tmp_path / "longer", [])
+    assert not (tmp_path / "tuned_customers_longer.json").exists()
+    runs = json.loads((tmp_path / "methods_customers_longer.json").read_bytes())
+    alone = tool.outlasted(runs, {}).splitlines()
+    assert alone[2].startswith("| `rmu`, second round | 4, 5 | ")
+    assert alone[2].endswith(" | hints | missing |")
+    beside = tool.outlasted(runs, runs).splitlines()[2].split(" | ")
+    hints = alone[0].split(" | ").index("E after `hints`")
+    assert beside[-1].removesuffix(" |") == beside[hints]
 
 
 def test_a_choice_made_anew_takes_what_lies_below_the_floor_by_its_margin(tool: ModuleType) -> None:
@@ -191,9 +205,12 @@ def test_trials_step_by_step_stand_in_the_order_of_their_last_field(tool: Module
     ]
 
 
-@pytest.mark.parametrize(("case", "folder"), [("customers", "methods"), ("tofu", "methods_tofu")])
-def test_the_plans_that_were_run_hold_what_tuning_chose(tool: ModuleType, case: str, folder: str) -> None:
-    tunings, runs = tool._kept(f"tuned_{case}.json", []), tool._kept(f"methods_{case}.json", {})
+@pytest.mark.parametrize(
+    ("case", "folder", "kept"),
+    [("customers", "methods", "customers"), ("customers", "methods_longer", "customers_longer"), ("tofu", "methods_tofu", "tofu")],
+)
+def test_the_plans_that_were_run_hold_what_tuning_chose(tool: ModuleType, case: str, folder: str, kept: str) -> None:
+    tunings, runs = tool._kept(f"tuned_{case}.json", []), tool._kept(f"methods_{kept}.json", {})
     if not (tool.ROOT / "benchmarks" / folder).is_dir():
         pytest.skip(f"benchmarks/{folder}: no plan was chosen yet")
     plans = {path.stem: tomllib.loads(path.read_text(encoding="utf-8")) for path in (tool.ROOT / "benchmarks" / folder).glob("*.toml")}

@@ -2,10 +2,11 @@
 
     python tools/write_methods.py
     python tools/write_methods.py customers RUNS/methods [RUNS/tune-customers] [RUNS/tune-customers-second]
-    python tools/write_methods.py tofu RUNS/methods-tofu RUNS/tune-tofu
+    python tools/write_methods.py customers_longer RUNS/methods-longer
+    python tools/write_methods.py tofu RUNS/methods-tofu RUNS/tune-tofu [RUNS/tune-tofu-second]
 With a case, a folder of finished runs (one of a tuned plan each) and tunings, what the tables need of them is kept first, beside what was
 kept of others: methods_CASE.json holds levels, estimates and costs of the runs, tuned_CASE.json what `vestige tune` wrote, in the order
-given. method_cost.json comes from `benchmarks/method_cost.py`, rmu_target.json from `benchmarks/rmu_target.py`. What is not there is
+given; customers_longer are runs of the same settings under a longer attack. method_cost.json comes from `benchmarks/method_cost.py`, rmu_target.json from `benchmarks/rmu_target.py`. What is not there is
 printed as missing. A run is named after its method, and after what else is said of it: METHOD-margin was chosen anew from the same trials
 with a margin, METHOD-second in a second round of trials, METHOD-lora trained adapters only, which counts as a method of its own.
 """
@@ -40,6 +41,7 @@ AGAIN = {"-margin": f", with a margin of {MARGIN}", "-second": ", second round"}
 LORA = "-lora"
 _NOT_RUN = ["missing"] * 12
 CASES = ("customers", "tofu")
+LONGER = "customers_longer"
 Json = Mapping[str, Any]
 
 
@@ -151,6 +153,21 @@ def compared(tunings: Sequence[Json], runs: Json, cost: Json) -> str:
         f"{RETAIN_BAR} of the retain score before. Only at a second try: {again or 'none'}."
     )
     return f"{said}\n\n{_table(head, rows)}"
+
+
+def outlasted(runs: Json, short: Json) -> str:
+    """Return what every relearn set brings back in the longer attack, beside the strongest in the short one."""
+    if not runs:
+        return "Not measured yet."
+    sets = list(dict.fromkeys(a["set"].split(" ")[0] for run in runs.values() for a in run["attacks"]))
+    head = ["method", "seeds", "E at rest", *(f"E after `{name}`" for name in sets), "strongest", "E after the strongest, short attack"]
+    rows = []
+    for name, run in runs.items():
+        found, best = {a["set"].split(" ")[0]: a["excess"] for a in run["attacks"]}, strongest(run)
+        before = strongest(short[name]) if name in short else None
+        row = [_label(name), _seeds(run), _estimate(run["residual"]), *(_estimate(found.get(n)) for n in sets)]
+        rows.append([*row, best["set"].split(" ")[0] if best else "missing", _estimate(before and before["excess"])])
+    return _table(head, rows)
 
 
 def _name(method: Json) -> str:
@@ -347,6 +364,7 @@ def written(page: str) -> str:
     cost = _kept("method_cost.json", {})
     first = _kept("tuned_customers.json", [])[:1]
     texts = {"cost": priced(cost), "rmu": steered(_kept("rmu_target.json", []))}
+    texts["customers longer"] = outlasted(_kept(f"methods_{LONGER}.json", {}), _kept("methods_customers.json", {}))
     texts["customers step by step"] = step_by_step(first[0], DIALLED) if first else "Not tuned yet."
     for case in CASES:
         tunings, runs = _kept(f"tuned_{case}.json", []), _kept(f"methods_{case}.json", {})
@@ -377,7 +395,9 @@ def keep(case: str, runs: Path, tunings: Sequence[Path]) -> None:
     new = {path.parent.name: gathered(path.parent) for path in sorted(runs.glob("*/verdict.json"))}
     rounds = {t["run"]: t for t in _kept(f"tuned_{case}.json", [])}
     rounds |= {t["run"]: t for t in (json.loads((folder / "tuning.json").read_bytes()) for folder in tunings)}
-    kept = {f"methods_{case}.json": {**_kept(f"methods_{case}.json", {}), **new}, f"tuned_{case}.json": list(rounds.values())}
+    kept: dict[str, Any] = {f"methods_{case}.json": {**_kept(f"methods_{case}.json", {}), **new}}
+    if rounds:
+        kept[f"tuned_{case}.json"] = list(rounds.values())
     for name, result in kept.items():
         (RESULTS / name).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
@@ -385,7 +405,7 @@ def keep(case: str, runs: Path, tunings: Sequence[Path]) -> None:
 def main() -> None:
     """Keep what is new, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("case", nargs="?", choices=CASES)
+    parser.add_argument("case", nargs="?", choices=[*CASES, LONGER])
     parser.add_argument("runs", nargs="?", type=Path)
     parser.add_argument("tunings", nargs="*", type=Path)
     options = parser.parse_args()
