@@ -43,7 +43,7 @@ from vestige.runner import graph_of
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "method_cost.json"
-PLAIN = "plain training"
+PLAIN, LORA = "plain training", "-lora"
 _BATCH = 16
 BARS = {"gradient_ascent": 1.1, "gradient_difference": 1.1, "npo": 1.15}
 _STILL = 1e-12
@@ -54,10 +54,11 @@ _ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_TH
 
 
 def cell_of(method: str) -> Cell:
-    """Return the cell that unlearns the customers by a method."""
+    """Return the cell that unlearns the customers by a method, or by METHOD-lora through adapters only."""
     document = tomllib.loads((ROOT / "benchmarks" / "tune_customers.toml").read_text(encoding="utf-8"))
     del document["tune"]
-    plan = plans.resolve({**document, "unlearn": {"method": method, "batch_size": _BATCH}})
+    how = {"train": "lora"} if method.endswith(LORA) else {}
+    plan = plans.resolve({**document, "unlearn": {"method": method.removesuffix(LORA), "batch_size": _BATCH, **how}})
     graph, _ = graph_of(plan, plan.case.made())
     arm = next(a for a in graph.arms if a.role == "subject" and a.attack is None)
     return graph.cells[arm.cell]
@@ -175,6 +176,7 @@ def peak_mib() -> float:
 def main() -> None:
     """Measure each method in a process of its own, print the table, keep the numbers if asked."""
     known = [name for name, kind in plans.tables().methods.items() if hasattr(kind, "space")]
+    known.append("gradient_difference" + LORA)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--methods", nargs="+", choices=known, default=known)
     parser.add_argument("--steps", type=int, default=12)
