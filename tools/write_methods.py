@@ -17,13 +17,19 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from vestige.blobs import Blobs
 from vestige.desk.costs import costs
+from vestige.desk.evidence import gather
 from vestige.desk.levels import TIE
+from vestige.desk.measures import scored_by
 from vestige.desk.report.numbers import decimal
 from vestige.desk.report.tuning import figure
+from vestige.desk.rule import Attacked, Judge
+from vestige.desk.stats.intervals import as_json
 from vestige.desk.tuning import Point
 from vestige.desk.tuning import chosen as rule
 from vestige.ledger import read_sound
@@ -46,14 +52,16 @@ Json = Mapping[str, Any]
 
 
 def gathered(folder: Path) -> dict[str, Any]:
-    """Return what the tables need of one finished run."""
+    """Return what the tables need of one finished run; the choice score tells every E, whichever score decided the verdict."""
     verdict = json.loads((folder / "verdict.json").read_bytes())
     audit = next(a for a in verdict["audits"] if a["name"] == "unlearned")
     seeds = sorted({arm["seed"] for arm in verdict["arms"]})
     lines = read_sound(folder / "ledger.jsonl")
+    evidence = scored_by(gather(lines, Blobs(folder).get), "choice")
+    found = {spec["name"]: Judge(evidence, spec).findings() for spec in evidence.header["audits"]}
+    unlearned = found["unlearned"]
     plan = next(line["body"]["plan"] for line in lines if line["kind"] == "header")
     spent = {row["role"]: row for row in costs(lines) if row["set"] is None}
-    twin = next((a for a in verdict["audits"] if a["name"] == "twin"), {})
     rest = {
         (row["role"], row["group"]): row["estimate"]
         for row in verdict["levels"]
@@ -67,16 +75,16 @@ def gathered(folder: Path) -> dict[str, Any]:
         "verdict": audit["verdict"],
         "reasons": audit["reasons"],
         "unlearn": plan.get("unlearn"),
-        "residual": audit["residual"],
-        "utility": audit["utility"],
+        "residual": as_json(unlearned.residual),
+        "utility": unlearned.utility,
         "levels": kept,
         "attacks": [
-            {"set": a["set"], "attack": a["attack"], "excess": a["excess"], "on_selection": _selection(a)} for a in audit["attacks"]
+            {"set": a.set, "attack": a.attack, "excess": as_json(a.excess), "on_selection": _selection(a)} for a in unlearned.attacks
         ],
         "seconds": spent["subject"]["seconds"] / len(seeds),
         "tokens": spent["subject"]["tokens_trained"] / len(seeds),
         "retrain": {
-            "residual": twin.get("residual"),
+            "residual": as_json(found["twin"].residual) if "twin" in found else None,
             "retain": rest.get(("never_exposed", "retain")),
             "utility": rest.get(("never_exposed", "utility")),
             "seconds": spent["never_exposed"]["seconds"] / len(seeds),
@@ -95,9 +103,9 @@ _AT_REST = {
 }
 
 
-def _selection(attack: Json) -> float | None:
+def _selection(attack: Attacked) -> float | None:
     """Return E on selection clusters at the chosen step."""
-    return next((s["selection"] for s in attack["steps"] if s["step"] == attack["chosen"]), None)
+    return attack.on_selection if isfinite(attack.on_selection) else None
 
 
 def reaches(run: Json) -> bool | None:
@@ -369,7 +377,7 @@ def written(page: str) -> str:
     for case in CASES:
         tunings, runs = _kept(f"tuned_{case}.json", []), _kept(f"methods_{case}.json", {})
         if tunings:
-            texts[f"{case} compared"] = compared(tunings, runs, cost)
+            texts[f"{case} compared"] = compared(tunings, runs, cost if case == "customers" else {})  # what cost was measured on
             texts[f"{case} chosen"], texts[f"{case} frontiers"] = chosen(tunings, runs), frontiers(tunings, runs)
         else:
             texts |= {f"{case} {name}": "Not tuned yet." for name in ("compared", "chosen", "frontiers")}

@@ -92,7 +92,7 @@ def of_run(folder: Path, wanted: Wanted | None = None) -> Shown:
 
 def measures(lines: Sequence[Line], read_blob: ReadBlob, wanted: Wanted) -> Shown:
     """Return the measures of a ledger's lines as plain data."""
-    audited = _scored_by(gather(lines, read_blob), wanted.by)
+    audited = scored_by(gather(lines, read_blob), wanted.by)
     header = audited.header
     judges = [Judge(audited, spec) for spec in header["audits"]]
     found = [(judge, judge.findings()) for judge in judges]
@@ -118,7 +118,7 @@ def measures(lines: Sequence[Line], read_blob: ReadBlob, wanted: Wanted) -> Show
     }
 
 
-def _scored_by(evidence: Evidence, score: str) -> Evidence:
+def scored_by(evidence: Evidence, score: str) -> Evidence:
     """Return the evidence as if another score decided: chosen steps and scale are then its own."""
     case = evidence.header["case"]
     if score in ("", case["primary"]):
