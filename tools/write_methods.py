@@ -6,9 +6,10 @@
     python tools/write_methods.py tofu RUNS/methods-tofu RUNS/tune-tofu [RUNS/tune-tofu-second]
 With a case, a folder of finished runs (one of a tuned plan each) and tunings, what the tables need of them is kept first, beside what was
 kept of others: methods_CASE.json holds levels, estimates and costs of the runs, tuned_CASE.json what `vestige tune` wrote, in the order
-given; customers_longer are runs of the same settings under a longer attack. method_cost.json comes from `benchmarks/method_cost.py`, rmu_target.json from `benchmarks/rmu_target.py`. What is not there is
-printed as missing. A run is named after its method, and after what else is said of it: METHOD-margin was chosen anew from the same trials
-with a margin, METHOD-second in a second round of trials, METHOD-lora trained adapters only, which counts as a method of its own.
+given; customers_longer are runs of the same settings under a longer attack. method_cost.json comes from `benchmarks/method_cost.py`,
+rmu_target.json from `benchmarks/rmu_target.py`. What is not there is printed as missing. A run is named after its method, and after what
+else is said of it: METHOD-margin was chosen anew from the same trials with a margin, METHOD-second in a second round of trials, and
+METHOD-lora trained adapters only, which counts as a method of its own.
 """
 
 from __future__ import annotations
