@@ -80,6 +80,19 @@ def test_a_run_is_kept_with_what_the_tables_need(tool: ModuleType, tmp_path: Pat
     assert tool._label("npo-lora-second") == "`npo` by LoRA, second round"
 
 
+def test_the_choice_score_tells_every_e_whichever_score_decides_the_verdict(tool: ModuleType, tmp_path: Path) -> None:
+    found = []
+    for primary in ("choice", "keyword"):
+        judge(folder := Run(test=17, seeds=(1, 2), primary=primary).write(tmp_path / primary))
+        found.append(tool.gathered(folder))
+    by_choice, by_keyword = found
+    verdict = json.loads((tmp_path / "keyword" / "verdict.json").read_bytes())
+    audit = next(a for a in verdict["audits"] if a["name"] == "unlearned")
+    assert by_keyword["residual"] == by_choice["residual"] != audit["residual"]
+    assert by_keyword["attacks"] == by_choice["attacks"]
+    assert by_keyword["retrain"]["residual"] == by_choice["retrain"]["residual"]
+
+
 @pytest.mark.parametrize(
     ("changed", "reached"),
     [
